@@ -1,0 +1,34 @@
+# The two commands of the README are `make demo` and `make test`; both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test check bench clean
+
+$(VENV)/.edge: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -c constraints.txt -e ".[demo]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.edge
+	$(PIP) install --quiet -c constraints.txt -e ".[trainer,dev]"
+	@touch $@
+
+demo: $(VENV)/.edge            ## run gate, page and trainer link on simulated parts
+	$(BIN)/linegate demo $(ARGS)
+
+check: $(VENV)/.dev            ## style, types, direction of imports
+	$(BIN)/ruff format --check edge trainer tests
+	$(BIN)/ruff check edge trainer tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check                    ## everything that CI runs
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.dev            ## speed and memory, written down by hand in docs/benchmarks.md
+	$(BIN)/python -m pytest tests/bench --no-header -q -s -p no:cacheprovider $(ARGS)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

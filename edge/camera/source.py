@@ -1,0 +1,47 @@
+"""The face of every camera: open it, grab frames, close it."""
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from edge.core.preprocess import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """Which picture is wanted. A real camera needs only the time; a virtual one also knows by
+    `part_id` which part stands in front of it."""
+
+    part_id: str
+    view: str
+    triggered_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One exposure. `image` is BGR uint8 of shape (H, W, 3) or grey (H, W), owned by the caller."""
+
+    image: Image
+    seq: int  # the camera's counter; a gap is a dropped frame, a repeat a frozen one
+    exposed_at_ns: int  # CLOCK_MONOTONIC at the start of exposure
+
+
+class FrameSource(Protocol):
+    """A camera. Not thread-safe: one thread opens, grabs and closes."""
+
+    @property
+    def live(self) -> bool:
+        """Whether two exposures can never be bit-equal (sensor noise): if they are, it froze."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Open the camera; afterwards it can be grabbed. Raises CameraLost."""
+        ...
+
+    def __exit__(self, *exc: object) -> None:
+        """Close it, whatever its state."""
+        ...
+
+    def grab(self, shot: Shot, timeout_s: float) -> Frame:
+        """Return an exposure of this shot. Raises CameraTimeout (ask again) or CameraLost
+        (reopen)."""
+        ...

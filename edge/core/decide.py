@@ -1,0 +1,239 @@
+"""From evidence to verdict. The verdict starts as rework; `final_verdict` alone makes a pass.
+
+`decide` says what the evidence is worth and what will be recorded; `final_verdict` hands the word
+to the line once the record is durable, and checks the evidence objects once more itself.
+"""
+
+import math
+from dataclasses import dataclass
+
+from edge.core.automation import Permit
+from edge.core.manifest import Thresholds
+from edge.core.messages import By, Reason, Verdict
+from edge.core.recipe import ThresholdLimits
+
+
+@dataclass(frozen=True, slots=True)
+class FreshFrame:
+    """A usable frame of this inspection: exposed for it, judged usable, not seen before."""
+
+    inspection_id: str
+    view: str
+    input_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A verified model's score of one view of this inspection."""
+
+    inspection_id: str
+    view: str
+    score: float  # 0..1, higher = more likely defective
+    model_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All that was seen of one view. Whatever is missing has its reason."""
+
+    view: str
+    frame: FreshFrame | None = None
+    prediction: Prediction | None = None
+    missing: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a verdict is measured against: the cuts, the verified model, the views to be seen."""
+
+    pass_below: float
+    rework_from: float
+    model_sha256: str | None
+    views: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HumanWord:
+    """A named person's verdict on this inspection."""
+
+    inspection_id: str
+    verdict: Verdict
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What will be recorded. `verdict` is PASS only as a claim until the record is durable."""
+
+    inspection_id: str
+    verdict: Verdict
+    by: By
+    reasons: tuple[Reason, ...]
+    score: float | None
+    opinion: Verdict | None  # the model's alone
+    looks: tuple[Look, ...]
+    rules: Rules
+    permit: Permit
+    word: HumanWord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The store's word that revision `revision` of this inspection's record is durable."""
+
+    inspection_id: str
+    revision: int
+
+
+FRAME_REASONS = frozenset({Reason.NO_FRAME, Reason.STALE_FRAME, Reason.IMAGE_QUALITY})
+
+
+def cuts(model: Thresholds, recipe: ThresholdLimits) -> tuple[float, float]:
+    """(pass_below, rework_from): the model's, tightened by the recipe, never loosened."""
+    pass_below = model.pass_below if recipe.pass_below is None else recipe.pass_below
+    rework_from = model.rework_from if recipe.rework_from is None else recipe.rework_from
+    pass_below = min(pass_below, model.pass_below)
+    rework_from = max(min(rework_from, model.rework_from), pass_below)
+    return pass_below, rework_from
+
+
+def decide(
+    inspection_id: str,
+    looks: tuple[Look, ...],
+    rules: Rules,
+    permit: Permit,
+    block: Reason | None = None,
+) -> Decision:
+    """Weigh the evidence of all views; the worst view decides.
+
+    `block` is a reason for which the station lets no part pass at present (drift, a failed
+    challenge). Whatever is not shown to be good goes to rework, or to a person where the level
+    gives the decision to one.
+    """
+    score = worst_score(looks, rules)
+    opinion, why = _opinion(looks, score, rules)
+    verdict, by, reasons = _verdict(looks, opinion, why, permit, block)
+    return Decision(
+        inspection_id=inspection_id,
+        verdict=verdict,
+        by=by,
+        reasons=reasons,
+        score=score,
+        opinion=opinion if permit.asks_model else None,
+        looks=looks,
+        rules=rules,
+        permit=permit,
+    )
+
+
+def worst_score(looks: tuple[Look, ...], rules: Rules) -> float | None:
+    """The highest score of all views, or None unless every view has a valid one."""
+    scores = [look.prediction.score for look in looks if look.prediction is not None]
+    if len(scores) != len(rules.views) or not all(is_score(score) for score in scores):
+        return None
+    return max(scores)
+
+
+def is_score(score: float) -> bool:
+    """Whether a number is a score at all; NaN is not."""
+    return math.isfinite(score) and 0.0 <= score <= 1.0
+
+
+def _opinion(
+    looks: tuple[Look, ...], score: float | None, rules: Rules
+) -> tuple[Verdict, tuple[Reason, ...]]:
+    """What the model alone says, and why."""
+    missing = tuple(dict.fromkeys(look.missing for look in looks if look.missing is not None))
+    if missing:
+        return Verdict.REWORK, missing
+    if score is None:
+        return Verdict.REWORK, (Reason.BAD_PREDICTION,)
+    if score < rules.pass_below:
+        return Verdict.PASS, ()
+    if score < rules.rework_from:
+        return Verdict.REVIEW, (Reason.LOW_CONFIDENCE,)
+    return Verdict.REWORK, (Reason.DEFECT,)
+
+
+def _verdict(
+    looks: tuple[Look, ...],
+    opinion: Verdict,
+    why: tuple[Reason, ...],
+    permit: Permit,
+    block: Reason | None,
+) -> tuple[Verdict, By, tuple[Reason, ...]]:
+    unseen = tuple(reason for reason in why if reason in FRAME_REASONS)
+    if unseen:  # nobody can judge what was not seen
+        return Verdict.REWORK, By.FAILSAFE, unseen
+    if not permit.model_decides:
+        return Verdict.REVIEW, By.FAILSAFE, (Reason.LEVEL,)
+    if any(look.missing is not None for look in looks) or Reason.BAD_PREDICTION in why:
+        return Verdict.REWORK, By.FAILSAFE, why
+    if block is not None:
+        return Verdict.REWORK, By.FAILSAFE, (block, *why)
+    if opinion is Verdict.REVIEW:
+        return permit.open_band, By.MODEL, why
+    return opinion, By.MODEL, why
+
+
+def decide_by_person(decision: Decision, word: HumanWord) -> Decision:
+    """A person's verdict on a part that waited for one; what was seen stays as evidence."""
+    return Decision(
+        inspection_id=decision.inspection_id,
+        verdict=word.verdict,
+        by=By.HUMAN,
+        reasons=() if word.verdict is Verdict.PASS else (Reason.OPERATOR,),
+        score=decision.score,
+        opinion=decision.opinion,
+        looks=decision.looks,
+        rules=decision.rules,
+        permit=decision.permit,
+        word=word,
+    )
+
+
+def final_verdict(decision: Decision, receipt: Receipt | None) -> Verdict:
+    """The word the line gets. The only function that turns rework into pass, and it asks for
+    the evidence itself: frames of this part, a valid score or a person's word, a level that
+    allows it, a durable record of this inspection."""
+    verdict = Verdict.REWORK
+    if decision.verdict is Verdict.REVIEW:
+        verdict = Verdict.REVIEW  # not passed either: a person must look
+    elif (
+        decision.verdict is Verdict.PASS
+        and receipt is not None
+        and receipt.inspection_id == decision.inspection_id
+        and _all_views_seen(decision)
+        and (_person_passed(decision) or _model_passed(decision))
+    ):
+        verdict = Verdict.PASS
+    return verdict
+
+
+def _all_views_seen(decision: Decision) -> bool:
+    frames = [look.frame for look in decision.looks if look.frame is not None]
+    return {frame.view for frame in frames} == set(decision.rules.views) and all(
+        frame.inspection_id == decision.inspection_id for frame in frames
+    )
+
+
+def _person_passed(decision: Decision) -> bool:
+    word = decision.word
+    return (
+        word is not None
+        and word.verdict is Verdict.PASS
+        and word.inspection_id == decision.inspection_id
+        and bool(word.who)
+    )
+
+
+def _model_passed(decision: Decision) -> bool:
+    if not decision.permit.model_decides or decision.by is not By.MODEL:
+        return False
+    predictions = [look.prediction for look in decision.looks if look.prediction is not None]
+    return {p.view for p in predictions} == set(decision.rules.views) and all(
+        p.inspection_id == decision.inspection_id
+        and p.model_sha256 == decision.rules.model_sha256
+        and p.score < decision.rules.pass_below  # NaN is not below anything
+        for p in predictions
+    )

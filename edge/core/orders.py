@@ -1,0 +1,80 @@
+"""Orders to the gate through its control socket: one JSON object a line, one answer a line.
+
+The page's buttons, the commands and verified model bundles come this way (gate/control.py).
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+
+from edge.core.messages import Level, Message, Name, StateMessage, Verdict
+
+Who = Annotated[str, Field(min_length=1, max_length=64, pattern=r"\S")]
+
+
+class StatusOrder(Message):
+    """Tell how the station is."""
+
+    order: Literal["status"] = "status"
+
+
+class ReviewOrder(Message):
+    """A person's verdict on one inspection; in time the line gets it, later it is recorded."""
+
+    order: Literal["review"] = "review"
+    inspection_id: Annotated[str, Field(min_length=1, max_length=64)]
+    verdict: Literal[Verdict.PASS, Verdict.REWORK]
+    who: Who
+    saw_score: bool = True
+
+
+class SetLevelOrder(Message):
+    """Work at this level of automation."""
+
+    order: Literal["level"] = "level"
+    level: Level
+    who: Who
+
+
+class SetRecipeOrder(Message):
+    """Use this recipe for triggers that name none."""
+
+    order: Literal["recipe"] = "recipe"
+    recipe: Name
+    who: Who
+
+
+Order = StatusOrder | ReviewOrder | SetLevelOrder | SetRecipeOrder
+ORDERS: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="order")])
+
+
+class Condition(BaseModel):
+    """One thing that is wrong with the station now, and what a person does about it."""
+
+    model_config = ConfigDict(frozen=True)
+    code: str
+    fault: bool  # true: no part can pass; false: degraded
+    cause: str
+    action: str
+    since: AwareDatetime
+
+
+class Status(BaseModel):
+    """The answer to `status`: what the page and `linegate doctor` show."""
+
+    model_config = ConfigDict(frozen=True)
+    state: StateMessage
+    conditions: tuple[Condition, ...]
+    in_flight: int
+    waiting: int  # parts that wait for a person
+    heartbeat: int
+    counters: dict[str, int]
+
+
+class Answer(Message):
+    """What became of an order."""
+
+    ok: bool
+    error: str | None = None
+    in_time: bool | None = None  # of a review: whether the line still got it
+    status: Status | None = None

@@ -1,0 +1,101 @@
+"""A recipe: the versioned settings by which one type of part is inspected (docs/config.md)."""
+
+import hashlib
+import tomllib
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from edge.core.errors import ConfigError
+from edge.core.messages import Name
+
+
+class Roi(BaseModel):
+    """A region in frame pixels; x and y of the top left corner, origin top left."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    x_px: Annotated[int, Field(ge=0)]
+    y_px: Annotated[int, Field(ge=0)]
+    w_px: Annotated[int, Field(ge=1)]
+    h_px: Annotated[int, Field(ge=1)]
+
+
+class View(BaseModel):
+    """One look at the part: a camera, and the region of its frame that is judged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Name = "main"
+    camera: Name = "main"
+    roi: Roi | None = None  # all of the frame
+
+
+class QualityLimits(BaseModel):
+    """When a frame can be judged at all; grey levels 0..255, fractions of pixels 0..1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    mean_min: float = 12.0
+    mean_max: float = 243.0
+    contrast_min: float = 3.0
+    dark_max: float = 0.95
+    saturated_max: float = 0.60
+    sharpness_min: float = 0.0  # variance of the Laplacian; depends on the part, so off
+
+
+class ThresholdLimits(BaseModel):
+    """Tighter thresholds than the model's own. A recipe can never loosen what was guaranteed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    pass_below: Annotated[float, Field(ge=0, le=1)] | None = None
+    rework_from: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class Recipe(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Name
+    version: Annotated[int, Field(ge=1)] = 1
+    model: Name
+    views: Annotated[tuple[View, ...], Field(min_length=1, max_length=8)] = (View(),)
+    deadline_ms: Annotated[int, Field(ge=10, le=600_000)] = 300
+    review_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0  # a person's time to answer
+    frame_lead_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0  # exposure may precede trigger
+    quality: QualityLimits = QualityLimits()
+    thresholds: ThresholdLimits = ThresholdLimits()
+
+    @model_validator(mode="after")
+    def _view_names_differ(self) -> Self:
+        names = [view.name for view in self.views]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two views have the same name: {', '.join(names)}")
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all settings, whatever the file's layout."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def parse_recipe(text: str, where: str) -> Recipe:
+    """Read a recipe's TOML. Raises ConfigError that names `where`, the key and the mend."""
+    try:
+        return Recipe.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: not TOML: {error}") from error
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {explain(error)}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """All problems of a configuration, one clause each, with the key's full name."""
+    return "; ".join(
+        f"{dotted(problem['loc'])}: {_words(problem['type'], problem['msg'])}"
+        for problem in error.errors(include_url=False)
+    )
+
+
+def dotted(location: tuple[int | str, ...]) -> str:
+    """A place in nested settings as people write it: `camera.0.name`."""
+    return ".".join(str(step) for step in location)
+
+
+def _words(kind: str, message: str) -> str:
+    return "unknown key (see docs/config.md)" if kind == "extra_forbidden" else message
