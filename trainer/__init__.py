@@ -1,0 +1,1 @@
+"""The workshop beside the line. Start reading at `__main__.py`."""
