@@ -1,0 +1,38 @@
+"""READ FIRST: the workshop's commands, in the order in which one uses them."""
+
+import click
+
+from edge.core.cli import Lazy, LazyGroup
+
+COMMANDS = {
+    "ingest": Lazy("trainer.commands.ingest", "Take in the records and images that stations send."),
+    "import": Lazy("trainer.commands.import_", "Take pictures and their labels into a data set."),
+    "split": Lazy("trainer.commands.split", "Cut a data set into train, val and test by part."),
+    "train": Lazy("trainer.commands.train", "Train a model: from pictures to one int8 file."),
+    "evaluate": Lazy("trainer.commands.evaluate", "Judge a run's int8 file on held-out parts."),
+    "release": Lazy("trainer.commands.release", "Write a run as a bundle for the box."),
+    "runs": Lazy("trainer.commands.runs", "List what was trained, with figures."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="All data lives under LINEGATE_HOME (default: your user data folder).",
+)
+@click.version_option(package_name="linegate")
+def main() -> None:
+    """The workshop beside the line: from labelled pictures to a model that earned its place.
+
+    \b
+    linegate-trainer import parts/split.csv --name parts
+    linegate-trainer split --data parts
+    linegate-trainer train --data parts
+    linegate-trainer evaluate --run parts-1 --split test
+    linegate-trainer release --run parts-1 --to models/parts
+    """
+
+
+if __name__ == "__main__":
+    main()
