@@ -5,6 +5,7 @@ Paths in the file are relative to the file.
 
 import hashlib
 import tomllib
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -38,12 +39,14 @@ class Station(_Section):
 
 
 class SimulatorSettings(_Section):
-    """The virtual conveyor (camera/simulator.py)."""
+    """The virtual conveyor (camera/simulator.py). All cameras of one station share seed, share
+    and views. The first view shows the part's top, any other its rim; a defect shows in one."""
 
     seed: int = 1
     defect_share: Annotated[float, Field(ge=0, le=1)] = 0.1
     width_px: Annotated[int, Field(ge=64, le=4096)] = 640
     height_px: Annotated[int, Field(ge=64, le=4096)] = 480
+    views: Annotated[tuple[Name, ...], Field(min_length=1, max_length=8)] = ("main",)
     faults: Path | None = None  # a JSON file, read again whenever it changes: faults on demand
 
 
@@ -154,7 +157,7 @@ class StationConfig(_Section):
             raise ValueError(f"two cameras have the same name: {', '.join(names)}")
         return self
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of the effective configuration, defaults included."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

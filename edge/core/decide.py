@@ -127,11 +127,15 @@ def decide(
 
 
 def worst_score(looks: tuple[Look, ...], rules: Rules) -> float | None:
-    """The highest score of all views, or None unless every view has a valid one."""
-    scores = [look.prediction.score for look in looks if look.prediction is not None]
-    if len(scores) != len(rules.views) or not all(is_score(score) for score in scores):
+    """The highest score of all views, or None unless every view has a valid one, given by the
+    verified model."""
+    predictions = [look.prediction for look in looks if look.prediction is not None]
+    if [prediction.view for prediction in predictions] != list(rules.views):
         return None
-    return max(scores)
+    if any(prediction.model_sha256 != rules.model_sha256 for prediction in predictions):
+        return None
+    scores = [prediction.score for prediction in predictions]
+    return max(scores) if all(is_score(score) for score in scores) else None
 
 
 def is_score(score: float) -> bool:

@@ -4,6 +4,7 @@ LinegateError
 ├── ConfigError            a file the user wrote is wrong: says which, where and how to mend it
 ├── CameraError
 │   ├── CameraTimeout      no frame in time; the same camera may be asked again
+│   ├── CameraFrozen       it delivers, but always the same frame
 │   └── CameraLost         the camera is gone and must be reopened
 ├── PredictorError
 │   ├── PredictorUnavailable   no answer in time, or no server
@@ -28,6 +29,10 @@ class CameraError(LinegateError):
 
 
 class CameraTimeout(CameraError):
+    pass
+
+
+class CameraFrozen(CameraError):
     pass
 
 

@@ -192,12 +192,10 @@ class AlarmMessage(Message):
 M = TypeVar("M", bound=BaseModel)
 
 
-def parse(kind: type[M], payload: bytes) -> M:
+def parse(kind: type[M], payload: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> M:
     """Read one inbound message. Raises MessageRefused with a sentence that names the field."""
-    if len(payload) > MAX_MESSAGE_BYTES:
-        raise MessageRefused(
-            f"{kind.__name__}: {len(payload)} bytes, at most {MAX_MESSAGE_BYTES} are read"
-        )
+    if len(payload) > max_bytes:
+        raise MessageRefused(f"{kind.__name__}: {len(payload)} bytes, at most {max_bytes} are read")
     try:
         return kind.model_validate_json(payload)
     except ValidationError as error:

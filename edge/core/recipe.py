@@ -2,6 +2,7 @@
 
 import hashlib
 import tomllib
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -68,7 +69,7 @@ class Recipe(BaseModel):
             raise ValueError(f"two views have the same name: {', '.join(names)}")
         return self
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of all settings, whatever the file's layout."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

@@ -1,0 +1,249 @@
+"""The eye of the gate: for every view of a part, grab, check, predict. It looks; it never decides.
+
+Whatever goes wrong becomes a reason on that view, and a cause that the station shows.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.camera.source import Frame, FrameSource, Shot
+from edge.core.clock import Clock, ms, ns
+from edge.core.decide import FreshFrame, Look, Prediction
+from edge.core.errors import BadPrediction, CameraError, CameraFrozen, LinegateError, PredictorError
+from edge.core.manifest import Face
+from edge.core.messages import Reason
+from edge.core.preprocess import Image, crop, to_input
+from edge.core.quality import measure, problems
+from edge.core.recipe import View
+from edge.core.records import QualityFigures, ViewRecord
+from edge.gate.events import LookAt, Seen
+
+UNUSABLE_IN_A_ROW = 3  # frames that cannot be judged until the station says so
+
+
+class ModelAnswer(Protocol):
+    @property
+    def score(self) -> float: ...
+    @property
+    def heatmap(self) -> NDArray[np.float32]: ...
+    @property
+    def model_sha256(self) -> str: ...
+
+
+class Predictor(Protocol):
+    """predict/client.py, or a session in the same process."""
+
+    def predict(self, model: str, image: Image, timeout_s: float) -> ModelAnswer:
+        """Raises PredictorUnavailable or BadPrediction, within `timeout_s`."""
+        ...
+
+    def alive(self, timeout_s: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What the eye learned about the station: causes that hold, causes that are gone, and what
+    was seen to work (cameras by name, "model")."""
+
+    raised: tuple[tuple[str, str], ...] = ()  # code, detail
+    cleared: tuple[str, ...] = ()
+    seen_working: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What came of one look: the event for the ledger, and the pictures behind it."""
+
+    seen: Seen
+    frames: Mapping[str, Image]
+    heatmaps: Mapping[str, NDArray[np.float32]]
+    noticed: Noticed
+
+
+@dataclass(slots=True, eq=False)
+class _View:
+    """One view, while it is looked at."""
+
+    view: View
+    frame: Frame | None = None
+    figures: QualityFigures | None = None
+    tensor: Image | None = None
+    input_sha256: str | None = None
+    answer: ModelAnswer | None = None
+    missing: Reason | None = None
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class _Notes:
+    raised: dict[str, str] = field(default_factory=dict)
+    cleared: set[str] = field(default_factory=set)
+    working: set[str] = field(default_factory=set)
+
+    def frozen(self) -> Noticed:
+        gone = tuple(code for code in sorted(self.cleared) if code not in self.raised)
+        return Noticed(tuple(self.raised.items()), gone, tuple(self.working))
+
+
+class Eye:
+    """Owned by one thread, which alone touches cameras and predictor."""
+
+    def __init__(
+        self,
+        cameras: Mapping[str, FrameSource],
+        grab_timeout_s: Mapping[str, float],
+        predictor: Predictor,
+        faces: Mapping[str, Face],
+        clock: Clock,
+    ) -> None:
+        self._cameras = cameras
+        self._grab_timeout_s = grab_timeout_s
+        self._predictor = predictor
+        self._faces = faces
+        self._clock = clock
+        self._unusable = 0
+
+    def look(self, request: LookAt) -> Sight:
+        """Look at all views of a part, within the time that is left for it."""
+        notes = _Notes()
+        stages = {"grab": 0.0, "quality": 0.0, "predict": 0.0}
+        views = [self._look_through(view, request, stages, notes) for view in request.recipe.views]
+        seen = Seen(
+            request.inspection_id,
+            tuple(_look(view, request.inspection_id) for view in views),
+            tuple(_record(view, request.triggered_ns) for view in views),
+            {stage: round(spent, 3) for stage, spent in stages.items()},
+        )
+        frames = {v.view.name: v.frame.image for v in views if v.frame is not None}
+        heatmaps = {v.view.name: v.answer.heatmap for v in views if v.answer is not None}
+        return Sight(seen, frames, heatmaps, notes.frozen())
+
+    def probe(self) -> Noticed:
+        """Between parts: is the model there? (Cameras reopen themselves, camera/steady.py.)"""
+        notes = _Notes()
+        if self._predictor.alive(timeout_s=0.2):
+            notes.cleared.add("predictor_unavailable")
+            notes.working.add("model")
+        else:
+            notes.raised["predictor_unavailable"] = "no answer to its health check"
+        return notes.frozen()
+
+    def _look_through(
+        self, view: View, request: LookAt, stages: dict[str, float], notes: _Notes
+    ) -> _View:
+        looked = _View(view)
+        for stage, step in (
+            ("grab", self._grab),
+            ("quality", self._check),
+            ("predict", self._predict),
+        ):
+            started = self._clock.monotonic_ns()
+            step(looked, request, notes)
+            stages[stage] += ms(self._clock.monotonic_ns() - started)
+            if looked.missing is not None:
+                break
+        return looked
+
+    def _left_s(self, request: LookAt) -> float:
+        return max(0.0, (request.until_ns - self._clock.monotonic_ns()) / 1e9)
+
+    def _grab(self, looked: _View, request: LookAt, notes: _Notes) -> None:
+        camera = looked.view.camera
+        timeout_s = min(self._grab_timeout_s[camera], self._left_s(request))
+        shot = Shot(request.part_id, looked.view.name, request.triggered_ns)
+        try:
+            frame = self._cameras[camera].grab(shot, timeout_s)
+        except CameraFrozen as error:
+            looked.missing, looked.problem = Reason.STALE_FRAME, str(error)
+            notes.raised["camera_frozen"] = f"{camera}: {error}"
+            return
+        except CameraError as error:
+            looked.missing, looked.problem = Reason.NO_FRAME, str(error)
+            notes.raised["camera_lost"] = f"{camera}: {error}"
+            return
+        looked.frame = frame
+        notes.working.add(camera)
+        notes.cleared |= {"camera_lost", "camera_frozen"}
+        lead_ns = ns(request.recipe.frame_lead_ms)
+        if frame.exposed_at_ns < request.triggered_ns - lead_ns:
+            early = ms(request.triggered_ns - frame.exposed_at_ns)
+            looked.missing = Reason.STALE_FRAME
+            looked.problem = f"exposed {early:.0f} ms before the trigger"
+
+    def _check(self, looked: _View, request: LookAt, notes: _Notes) -> None:
+        assert looked.frame is not None
+        recipe = request.recipe
+        looked.figures = measure(looked.frame.image)
+        found = problems(looked.figures, recipe.quality)
+        try:
+            looked.tensor = self._tensor(looked.frame.image, looked.view, request)
+        except LinegateError as error:
+            found = (*found, str(error))
+        if found:
+            looked.missing, looked.problem = Reason.IMAGE_QUALITY, "; ".join(found)
+            self._unusable += 1
+            if self._unusable >= UNUSABLE_IN_A_ROW:
+                notes.raised["image_unusable"] = f"{looked.view.camera}: {found[0]}"
+            return
+        self._unusable = 0
+        notes.cleared.add("image_unusable")
+        assert looked.tensor is not None
+        looked.input_sha256 = hashlib.sha256(looked.tensor).hexdigest()
+
+    def _tensor(self, image: Image, view: View, request: LookAt) -> Image:
+        """The model's input; where only persons judge and no model is there, their picture."""
+        face = self._faces.get(request.recipe.model)
+        if face is not None:
+            return to_input(image, face, view.roi)
+        if request.permit.asks_model:
+            raise LinegateError(f"no model named {request.recipe.model!r} is installed")
+        return np.ascontiguousarray(image if view.roi is None else crop(image, view.roi))
+
+    def _predict(self, looked: _View, request: LookAt, notes: _Notes) -> None:
+        if not request.permit.asks_model:
+            return
+        assert looked.tensor is not None
+        try:
+            looked.answer = self._predictor.predict(
+                request.recipe.model, looked.tensor, self._left_s(request)
+            )
+        except BadPrediction as error:
+            looked.missing, looked.problem = Reason.BAD_PREDICTION, str(error)
+            notes.raised["bad_prediction"] = str(error)
+        except PredictorError as error:
+            looked.missing, looked.problem = Reason.PREDICTOR_UNAVAILABLE, str(error)
+            notes.raised["predictor_unavailable"] = str(error)
+        else:
+            notes.cleared |= {"predictor_unavailable", "bad_prediction"}
+            notes.working.add("model")
+
+
+def _look(looked: _View, inspection_id: str) -> Look:
+    frame = prediction = None
+    name = looked.view.name
+    if looked.input_sha256 is not None:
+        frame = FreshFrame(inspection_id, name, looked.input_sha256)
+    if looked.answer is not None:
+        prediction = Prediction(
+            inspection_id, name, looked.answer.score, looked.answer.model_sha256
+        )
+    return Look(name, frame, prediction, looked.missing)
+
+
+def _record(looked: _View, triggered_ns: int) -> ViewRecord:
+    frame = looked.frame
+    after_ms = None if frame is None else round(ms(frame.exposed_at_ns - triggered_ns), 3)
+    return ViewRecord(
+        view=looked.view.name,
+        frame_seq=None if frame is None else frame.seq,
+        exposed_after_ms=after_ms,
+        input_sha256=looked.input_sha256,
+        quality=looked.figures,
+        score=None if looked.answer is None else looked.answer.score,
+        problem=looked.problem,
+    )

@@ -1,0 +1,426 @@
+"""The law of the gate: every accepted trigger ends in exactly one terminal verdict, in time.
+
+Sans-I/O: `handle(event, now_ns)` returns effects and does nothing itself. The same code runs on
+the line (`loop.py`) and in the simulator that crashes, stalls and reorders everything.
+
+A part's way: Triggered -> opened in the store while it is looked at -> Seen -> decided ->
+committed -> told. Beside it stand the guards: at `due_ns` a part without verdict goes to rework
+at once, and a later revision of its record says so; a trigger whose opening is not durable by
+then is refused; nothing passes before its record is durable.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from edge.core.automation import Permit, permit
+from edge.core.clock import ns
+from edge.core.decide import (
+    HumanWord,
+    Receipt,
+    Rules,
+    decide,
+    decide_by_person,
+    final_verdict,
+)
+from edge.core.messages import Reason, Refusal, TriggerAck, Verdict
+from edge.core.orders import Answer
+from edge.core.recipe import Recipe
+from edge.core.records import ReviewRecord
+from edge.gate import events as ev
+from edge.gate.disk import Disk
+from edge.gate.echoes import Echoes
+from edge.gate.events import Effect
+from edge.gate.part import (
+    Part,
+    Stage,
+    acceptance,
+    answer_of,
+    duplicate,
+    failsafe,
+    record_of,
+    writes_of,
+)
+from edge.gate.shelf import Shelf
+from edge.gate.standing import Standing
+from edge.store.writes import AddReview, MarkAcked, OpenPart
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeRules:
+    """A recipe, and what its model's verdicts are measured against."""
+
+    recipe: Recipe
+    rules: Rules
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of the gate (config.Gate)."""
+
+    max_in_flight: int
+    max_waiting: int
+    answer_margin_ms: int
+    silent_after: int
+
+
+class Ledger:
+    def __init__(
+        self,
+        recipes: Mapping[str, RecipeRules],
+        standing: Standing,
+        limits: Limits,
+        config_sha256: str,
+        new_id: Callable[[], str],
+    ) -> None:
+        self.standing = standing
+        self.accepting = True  # false while shutting down
+        self.counters = dict.fromkeys(("accepted", "refused", "late", "stray"), 0)
+        self._recipes = recipes
+        self._limits = limits
+        self._config_sha256 = config_sha256
+        self._new_id = new_id
+        self._shelf = Shelf()
+        self._disk = Disk()
+        self._echoes = Echoes(limits.silent_after)
+
+    def handle(self, event: ev.Event, now_ns: int) -> list[Effect]:
+        """Take one event; return what is to be done, in order. The guards come first."""
+        effects = self._guard(now_ns)
+        match event:
+            case ev.Triggered():
+                return effects + self._triggered(event, now_ns)
+            case ev.Opened(inspection_id):
+                return effects + self._opened(inspection_id, now_ns)
+            case ev.Seen():
+                return effects + self._seen(event, now_ns)
+            case ev.Committed(inspection_id, revision):
+                return effects + self._committed(inspection_id, revision, now_ns)
+            case ev.CommitFailed():
+                return effects + self._commit_failed(event, now_ns)
+            case ev.Reviewed():
+                return effects + self._reviewed(event, now_ns)
+            case _:
+                return effects + self._aside(event)
+
+    def due_ns(self) -> int | None:
+        """When `handle(Tick(), ...)` must be called at the latest."""
+        times = [self._shelf.due_ns(), self._disk.due_ns()]
+        return min((time for time in times if time is not None), default=None)
+
+    def close_waiting(self, now_ns: int) -> list[Effect]:
+        """Shutting down: nobody will hear a person's answer any more."""
+        parts = self._shelf.waiting()
+        return [e for part in parts for e in self._fail_safe(part, Reason.DEADLINE, now_ns)]
+
+    @property
+    def waiting(self) -> int:
+        return len(self._shelf.waiting())
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._shelf) - self.waiting
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is owed to the line or to the disk, but for people's answers."""
+        return self.in_flight == 0 and self._disk.owes == 0
+
+    def _aside(self, event: ev.Event) -> list[Effect]:
+        """The events that change no part's verdict."""
+        match event:
+            case ev.BadTrigger(part_id, seq):
+                return [self._refuse(part_id, seq, Refusal.BAD_MESSAGE)]
+            case ev.AlreadyKnown():
+                return self._already_known(event)
+            case ev.ProbeCommitted():
+                return self._disk.took(None)
+            case ev.ReviewKept(token, error):
+                return [ev.Reply(token, Answer(ok=error is None, error=error, in_time=False))]
+            case ev.Echoed():
+                return self._echoed(event)
+            case ev.Ordered():
+                return self.standing.order(event, self._recipes)
+            case _:
+                return []
+
+    # ---- a part comes ----
+
+    def _triggered(self, event: ev.Triggered, now_ns: int) -> list[Effect]:
+        trigger = event.trigger
+        known = self._shelf.known(trigger)
+        if known is not None:
+            return self._repeat(known)
+        recipe = self._recipes.get(trigger.recipe or self.standing.recipe)
+        refusal = self._refusal(recipe)
+        if refusal is not None or recipe is None:
+            return [self._refuse(trigger.part_id, trigger.seq, refusal or Refusal.UNKNOWN_RECIPE)]
+        part = self._new_part(event, recipe, now_ns)
+        self._shelf.add(part)
+        draft = record_of(part, failsafe(part, Reason.DEADLINE), self._config_sha256, now_ns)
+        look = ev.LookAt(
+            inspection_id=part.inspection_id,
+            part_id=trigger.part_id,
+            recipe=part.recipe,
+            permit=part.permit,
+            triggered_ns=part.triggered_ns,
+            until_ns=part.due_ns,
+        )
+        return [ev.CommitOpening(part.inspection_id, OpenPart(draft)), look]
+
+    def _refusal(self, recipe: RecipeRules | None) -> Refusal | None:
+        if not self.accepting or self._disk.sick:
+            return Refusal.NOT_READY
+        if recipe is None:
+            return Refusal.UNKNOWN_RECIPE
+        if self.in_flight >= self._limits.max_in_flight:
+            return Refusal.OVERLOAD
+        return None
+
+    def _refuse(self, part_id: str, seq: int, refusal: Refusal) -> Effect:
+        self.counters["refused"] += 1
+        ack = TriggerAck(part_id=part_id, seq=seq, accepted=False, refused=refusal)
+        return ev.Acknowledge(ack)
+
+    def _new_part(self, event: ev.Triggered, recipe: RecipeRules, now_ns: int) -> Part:
+        deadline_ms = event.trigger.deadline_ms or recipe.recipe.deadline_ms
+        margin_ms = min(self._limits.answer_margin_ms, deadline_ms / 2)
+        return Part(
+            inspection_id=self._new_id(),
+            trigger=event.trigger,
+            recipe=recipe.recipe,
+            permit=permit(self.standing.level),
+            rules=recipe.rules,
+            model=recipe.model,
+            triggered_ns=now_ns,
+            triggered_at=event.at,
+            deadline_ms=deadline_ms,
+            due_ns=now_ns + ns(deadline_ms - margin_ms),
+        )
+
+    def _repeat(self, part: Part) -> list[Effect]:
+        """The same trigger again: the recorded answer, if there is one yet."""
+        effects: list[Effect] = [ev.Acknowledge(duplicate(part, part.inspection_id))]
+        if part.answer is not None:
+            effects.append(ev.SendVerdict(part.answer))
+        return effects
+
+    def _already_known(self, event: ev.AlreadyKnown) -> list[Effect]:
+        """The store knows the trigger from long ago, or from before a restart."""
+        part = self._shelf.open(event.inspection_id)
+        if part is None:
+            return []
+        self._shelf.forget(part)
+        effects: list[Effect] = [
+            ev.Acknowledge(duplicate(part, event.known_id)),
+            ev.DropFrames(part.inspection_id),
+        ]
+        if event.answer is not None:
+            effects.append(ev.SendVerdict(event.answer))
+        return effects + self._disk.took(None)
+
+    def _opened(self, inspection_id: str, now_ns: int) -> list[Effect]:
+        part = self._shelf.open(inspection_id)
+        if part is None:
+            return self._opened_too_late(inspection_id, now_ns)
+        part.opened = True
+        self.counters["accepted"] += 1
+        healed = self._disk.took(inspection_id)
+        return [ev.Acknowledge(acceptance(part)), *healed, *self._commit(part, now_ns)]
+
+    def _opened_too_late(self, inspection_id: str, now_ns: int) -> list[Effect]:
+        """The trigger was refused meanwhile, but now the part stands in the ledger: as rework."""
+        part = self._shelf.closed(inspection_id)
+        if part is None or part.opened:
+            return []
+        part.opened = True
+        part.decision = failsafe(part, Reason.NOT_DURABLE)
+        healed = self._disk.took(inspection_id)
+        return [*healed, self._record(part, now_ns), *self._keep(part)]
+
+    # ---- it is seen and judged ----
+
+    def _seen(self, event: ev.Seen, now_ns: int) -> list[Effect]:
+        part = self._shelf.open(event.inspection_id)
+        if part is None:
+            return self._seen_too_late(event.inspection_id)
+        if part.seen:
+            self.counters["stray"] += 1
+            return []
+        part.seen = True
+        part.views, part.stages_ms = event.views, event.stages_ms
+        part.permit = self._lower_permit(part.permit)
+        part.decision = decide(
+            part.inspection_id, event.looks, part.rules, part.permit, self.standing.block
+        )
+        passed, effects = self.standing.challenged(
+            part.trigger.part_id, part.decision, part.triggered_at
+        )
+        if passed is False:
+            part.decision = failsafe(part, Reason.CHALLENGE_FAILED)
+        if part.decision.verdict is Verdict.REVIEW and self.waiting >= self._limits.max_waiting:
+            part.decision = failsafe(part, *part.decision.reasons)  # more than people can look at
+        return effects + self._commit(part, now_ns)
+
+    def _seen_too_late(self, inspection_id: str) -> list[Effect]:
+        """The line has its rework already; the frames are still worth a look."""
+        part = self._shelf.closed(inspection_id)
+        if part is None or part.seen:
+            self.counters["stray"] += 1
+            return [ev.DropFrames(inspection_id)] if part is None else []
+        self.counters["late"] += 1
+        part.seen = True
+        return self._keep(part)
+
+    def _lower_permit(self, at_trigger: Permit) -> Permit:
+        """Going down counts at once, also for parts on their way; going up does not."""
+        now = permit(self.standing.level)
+        return now if at_trigger.model_decides and not now.model_decides else at_trigger
+
+    # ---- it is committed and told ----
+
+    def _commit(self, part: Part, now_ns: int) -> list[Effect]:
+        """Record the decision, once both it and the opening are there."""
+        if part.decision is None or not part.opened or part.stage is not Stage.LOOKING:
+            return []
+        part.stage = Stage.COMMITTING
+        return [self._record(part, now_ns)]
+
+    def _record(self, part: Part, now_ns: int) -> ev.Commit:
+        """The next revision of the record; the store takes them in order."""
+        assert part.decision is not None
+        part.record = record_of(part, part.decision, self._config_sha256, now_ns)
+        part.revision = part.record.revision
+        return ev.Commit(part.inspection_id, part.revision, writes_of(part))
+
+    def _committed(self, inspection_id: str, revision: int, now_ns: int) -> list[Effect]:
+        part = self._shelf.open(inspection_id)
+        if part is None:
+            return self._disk.took(inspection_id)
+        if part.stage is not Stage.COMMITTING or revision != part.revision:
+            self.counters["stray"] += 1
+            return []
+        assert part.decision is not None
+        healed = self._disk.took(inspection_id)
+        verdict = final_verdict(part.decision, Receipt(inspection_id, revision))
+        if verdict is not part.decision.verdict:  # the last look found the evidence wanting
+            return healed + self._fail_safe(part, Reason.BAD_PREDICTION, now_ns)
+        return [*healed, *self._tell(part), *self._settle(part), *self._echoes.in_time()]
+
+    def _tell(self, part: Part) -> list[Effect]:
+        assert part.record is not None
+        part.answer = answer_of(part, part.record)
+        return [ev.SendVerdict(part.answer), *self._keep(part), *self._echoes.told()]
+
+    def _settle(self, part: Part) -> list[Effect]:
+        assert part.decision is not None
+        if part.decision.verdict is Verdict.REVIEW:
+            part.stage = Stage.WAITING
+            part.due_ns = part.triggered_ns + ns(part.deadline_ms + part.recipe.review_s * 1000)
+            return []
+        self._shelf.close(part)
+        return self._reply(part, in_time=True)
+
+    def _reply(self, part: Part, in_time: bool) -> list[Effect]:
+        if part.token is None:
+            return []
+        token, part.token = part.token, None
+        return [ev.Reply(token, Answer(ok=True, in_time=in_time))]
+
+    def _keep(self, part: Part) -> list[Effect]:
+        """The frames are kept by what the line was told first."""
+        if not part.seen or part.kept or not part.opened or part.record is None:
+            return []
+        part.kept = True
+        return [ev.KeepFrames(part.inspection_id, part.record.verdict)]
+
+    # ---- the guards ----
+
+    def _guard(self, now_ns: int) -> list[Effect]:
+        effects = self._disk.retry(now_ns)
+        for part in self._shelf.overdue(now_ns):
+            effects += self._overdue(part, now_ns)
+        return effects
+
+    def _overdue(self, part: Part, now_ns: int) -> list[Effect]:
+        if not part.opened:
+            return self._refuse_unopened(part)
+        if part.stage is Stage.COMMITTING:
+            return self._fail_safe(part, Reason.NOT_DURABLE, now_ns)
+        late = self._echoes.late() if part.stage is Stage.LOOKING else []
+        return self._fail_safe(part, Reason.DEADLINE, now_ns) + late
+
+    def _fail_safe(self, part: Part, reason: Reason, now_ns: int) -> list[Effect]:
+        """Rework, told at once; the record follows, as a new revision if one is on its way."""
+        part.decision = failsafe(part, reason)
+        if part.review is not None:
+            part.review = part.review.model_copy(update={"in_time": False})
+        commit = self._record(part, now_ns)
+        told = self._tell(part)
+        self._shelf.close(part)
+        return [*told, commit, *self._reply(part, in_time=False)]
+
+    def _refuse_unopened(self, part: Part) -> list[Effect]:
+        """The ledger could not be opened for this part in time: it was never accepted."""
+        self._shelf.close(part)
+        self._shelf.forget(part)
+        refusal = self._refuse(part.trigger.part_id, part.trigger.seq, Refusal.NOT_READY)
+        return [refusal]
+
+    def _commit_failed(self, event: ev.CommitFailed, now_ns: int) -> list[Effect]:
+        effects = [] if event.refused else self._disk.failed(event.error, now_ns)
+        part = self._shelf.open(event.inspection_id or "")
+        if part is None:
+            return effects + self._owe(event)
+        if event.revision == 0:
+            return effects + self._refuse_unopened(part)
+        if part.stage is Stage.COMMITTING and event.revision == part.revision:
+            return effects + self._fail_safe(part, Reason.NOT_DURABLE, now_ns)
+        return effects
+
+    def _owe(self, event: ev.CommitFailed) -> list[Effect]:
+        """The line has its answer already; the record is tried again until the disk takes it."""
+        part = self._shelf.closed(event.inspection_id or "")
+        if part is None or part.record is None or event.revision != part.revision or event.refused:
+            return []
+        self._disk.owe(part, ev.Commit(part.inspection_id, part.revision, writes_of(part)))
+        return []
+
+    # ---- people, and the PLC's echo ----
+
+    def _reviewed(self, event: ev.Reviewed, now_ns: int) -> list[Effect]:
+        order = event.order
+        part = self._shelf.open(order.inspection_id)
+        if part is None:
+            review = self._review_record(event, in_time=False)
+            return [ev.CommitReview(event.token, AddReview(review))]
+        if part.stage is not Stage.WAITING or part.decision is None:
+            error = "the gate is just deciding this part; try again in a second"
+            return [ev.Reply(event.token, Answer(ok=False, error=error))]
+        part.review = self._review_record(event, in_time=True)
+        part.token = event.token
+        word = HumanWord(part.inspection_id, order.verdict, order.who)
+        part.decision = decide_by_person(part.decision, word)
+        part.stage = Stage.COMMITTING
+        return [self._record(part, now_ns)]
+
+    def _review_record(self, event: ev.Reviewed, in_time: bool) -> ReviewRecord:
+        return ReviewRecord(
+            inspection_id=event.order.inspection_id,
+            verdict=event.order.verdict,
+            who=event.order.who,
+            at=event.at,
+            in_time=in_time,
+            saw_score=event.order.saw_score,
+        )
+
+    def _echoed(self, event: ev.Echoed) -> list[Effect]:
+        part = self._shelf.closed(event.ack.inspection_id)
+        part = part or self._shelf.open(event.ack.inspection_id)
+        if part is None or part.trigger.part_id != event.ack.part_id:
+            self.counters["stray"] += 1
+            return []
+        effects = self._echoes.heard()
+        if part.stage is Stage.CLOSED:
+            effects.append(ev.Note(MarkAcked(part.inspection_id)))
+        return effects

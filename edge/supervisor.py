@@ -1,0 +1,148 @@
+"""Starts jobs as processes, restarts what dies or hangs, stops them in reverse order.
+
+On the box systemd does this; here it is for `linegate run` and `demo`.
+"""
+
+import ctypes
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+log = structlog.get_logger()
+
+CHECK_S = 0.5  # between looks at every job
+HUNG_AFTER = 4  # checks without an answer, from a job that had answered before
+BACKOFF_S = (0.1, 0.5, 1.0, 2.0)  # before the next start, by starts in a row that failed
+STEADY_S = 10.0  # a job that lived so long starts afresh in the backoff
+STOP_S = 6.0  # for an orderly end
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One process to keep alive. `alive` answers quickly whether it works."""
+
+    name: str
+    command: Sequence[str]
+    alive: Callable[[], bool]
+
+
+@dataclass(slots=True)
+class _Child:
+    task: Task
+    process: subprocess.Popen[bytes] | None = None
+    started_s: float = 0.0
+    answered: bool = False
+    silent: int = 0
+    failures: int = 0
+    restarts: int = 0
+    log: IO[bytes] | None = field(default=None)
+
+
+class Supervisor:
+    """`logs`: a folder for one log file per job; without it they share our standard error."""
+
+    def __init__(self, tasks: Sequence[Task], logs: Path | None = None) -> None:
+        self._children = [_Child(task) for task in tasks]
+        self._logs = logs
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        for child in self._children:
+            self._spawn(child)
+            thread = threading.Thread(
+                target=self._watch, args=(child,), name=f"watch {child.task.name}", daemon=True
+            )
+            self._threads.append(thread)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Last started first, each with its time to end well."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=CHECK_S + 3)
+        for child in reversed(self._children):
+            if child.process is not None:
+                _end(child.process)
+            if child.log is not None:
+                child.log.close()
+
+    def pid(self, name: str) -> int | None:
+        process = self._child(name).process
+        return None if process is None else process.pid
+
+    def restarts(self, name: str) -> int:
+        return self._child(name).restarts
+
+    def ready(self) -> bool:
+        """Every job has answered since it was last started."""
+        return all(child.answered for child in self._children)
+
+    def _child(self, name: str) -> _Child:
+        return next(child for child in self._children if child.task.name == name)
+
+    def _spawn(self, child: _Child) -> None:
+        if self._logs is not None and child.log is None:
+            child.log = (self._logs / f"{child.task.name}.log").open("ab")
+        child.process = subprocess.Popen(
+            child.task.command,
+            stdin=subprocess.DEVNULL,
+            stderr=child.log,
+            stdout=child.log,
+            preexec_fn=_die_with_parent,
+        )
+        child.started_s = time.monotonic()
+        child.answered, child.silent = False, 0
+
+    def _watch(self, child: _Child) -> None:
+        while not self._stop.wait(CHECK_S if child.answered else 0.1):
+            assert child.process is not None
+            if child.process.poll() is not None:
+                self._restart(child, f"ended with {child.process.returncode}")
+            elif child.task.alive():
+                child.answered, child.silent = True, 0
+            elif child.answered:
+                child.silent += 1
+                if child.silent >= HUNG_AFTER:
+                    child.process.kill()
+                    child.process.wait()
+                    self._restart(child, "hung and was killed")
+
+    def _restart(self, child: _Child, why: str) -> None:
+        lived_s = time.monotonic() - child.started_s
+        child.failures = 0 if lived_s > STEADY_S else child.failures + 1
+        wait_s = BACKOFF_S[min(child.failures, len(BACKOFF_S) - 1)]
+        log.warning("restart", task=child.task.name, why=why, in_s=wait_s)
+        if not self._stop.wait(wait_s):
+            child.restarts += 1
+            self._spawn(child)
+
+
+def own_command(*arguments: str) -> list[str]:
+    """A command of this program, run by the same interpreter."""
+    return [sys.executable, "-m", "edge", *arguments]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGCONT)  # a stopped process cannot end
+    process.terminate()
+    try:
+        process.wait(timeout=STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end the child should this process be killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,153 @@
+"""What can be wrong with the station, in words, and the one state word that follows from it.
+
+Each cause has a code (also its alarm topic), and an action that a technician can take. The first
+cause stands on `state`: later ones are often only its consequences.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from edge.core.messages import AlarmMessage, StateWord
+from edge.core.orders import Condition
+from edge.core.records import AlarmRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """`fault`: no part can pass while it lasts. Otherwise the station works, with a lack."""
+
+    fault: bool
+    text: str
+    action: str
+
+
+CAUSES = {
+    "camera_lost": Cause(
+        True,
+        "the camera gives no frames",
+        "check the camera's cable and power; the gate reopens it by itself",
+    ),
+    "camera_frozen": Cause(
+        True,
+        "the camera repeats the same frame",
+        "unplug the camera for ten seconds; if it comes again, replace it",
+    ),
+    "image_unusable": Cause(
+        True,
+        "the frames cannot be judged",
+        "check lamp, lens and exposure, then watch the next part on the page",
+    ),
+    "predictor_unavailable": Cause(
+        True,
+        "the model does not answer",
+        "wait five seconds for its restart; if it stays, see `linegate job predict`'s log",
+    ),
+    "bad_prediction": Cause(
+        True,
+        "the model answers nonsense",
+        "go back to the last good model bundle in predict.models and restart",
+    ),
+    "not_durable": Cause(
+        True,
+        "records cannot be written to the disk",
+        "free disk space or replace the disk; the gate goes on by itself",
+    ),
+    "challenge_failed": Cause(
+        True,
+        "a challenge part got the wrong verdict",
+        "hold back the parts since the last good challenge, then challenge again",
+    ),
+    "broker_lost": Cause(
+        False,
+        "no connection to the line's broker",
+        "check the broker and the network; the PLC sends parts to rework meanwhile",
+    ),
+    "plc_silent": Cause(
+        False,
+        "the PLC does not echo verdicts",
+        "check that the PLC program runs and publishes on `ack`",
+    ),
+    "too_slow": Cause(
+        False,
+        "verdicts miss their deadline",
+        "look for other load on the box, or allow a longer deadline in the recipe",
+    ),
+    "disk_low": Cause(
+        False,
+        "the disk is nearly full",
+        "free disk space; the oldest delivered images of passed parts go first",
+    ),
+    "images_stopped": Cause(
+        False,
+        "images are no longer kept, for lack of disk",
+        "free disk space; records are still written",
+    ),
+}
+
+
+class Conditions:
+    """The causes that hold now, in the order in which they came."""
+
+    def __init__(self, needed: Collection[str]) -> None:
+        """The station is `starting` until each of `needed` (cameras, the model) was seen to
+        work."""
+        self._active: dict[str, Condition] = {}
+        self._unseen = set(needed)
+
+    def learned(self, working: Collection[str]) -> None:
+        """These were seen to work."""
+        self._unseen -= set(working)
+
+    def raise_(self, code: str, detail: str, now: datetime) -> Condition | None:
+        """A cause holds; returns it if it is new. The first detail is kept."""
+        if code in self._active:
+            return None
+        cause = CAUSES[code]
+        text = f"{cause.text}: {detail}" if detail else cause.text
+        condition = Condition(
+            code=code, fault=cause.fault, cause=text, action=cause.action, since=now
+        )
+        self._active[code] = condition
+        return condition
+
+    def clear(self, code: str) -> Condition | None:
+        """The cause is gone; returns it if it held."""
+        return self._active.pop(code, None)
+
+    @property
+    def active(self) -> tuple[Condition, ...]:
+        return tuple(self._active.values())
+
+    @property
+    def state(self) -> StateWord:
+        if any(condition.fault for condition in self._active.values()):
+            return StateWord.FAULT
+        if self._unseen:
+            return StateWord.STARTING
+        return StateWord.DEGRADED if self._active else StateWord.READY
+
+    @property
+    def first(self) -> Condition | None:
+        """The oldest fault, or else the oldest lack."""
+        faults = [condition for condition in self._active.values() if condition.fault]
+        return next(iter(faults or self._active.values()), None)
+
+
+def alarm_message(condition: Condition) -> AlarmMessage:
+    return AlarmMessage(
+        code=condition.code,
+        cause=condition.cause,
+        since=condition.since,
+        action=condition.action,
+    )
+
+
+def alarm_record(condition: Condition, raised: bool, now: datetime) -> AlarmRecord:
+    return AlarmRecord(
+        code=condition.code,
+        cause=condition.cause,
+        action=condition.action,
+        raised=raised,
+        at=now,
+    )
