@@ -1,0 +1,101 @@
+"""What comes in from the line, typed. Nothing here believes what it reads."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from edge.core.errors import MessageRefused
+from edge.core.messages import (
+    MAX_MESSAGE_BYTES,
+    ChallengeOrder,
+    LevelOrder,
+    PartId,
+    PlcAck,
+    RecipeOrder,
+    Seq,
+    Trigger,
+    parse,
+)
+from edge.core.topics import LineTopics
+
+
+@dataclass(frozen=True, slots=True)
+class BadMessage:
+    """A message that is not of its schema, with as much of its identity as could be read: a
+    trigger with `part_id` and `seq` is answered `refused: bad_message`, an order by its `id`."""
+
+    topic: str
+    part_id: str | None
+    seq: int | None
+    error: str
+    order_id: str | None = None
+
+
+Inbound = Trigger | PlcAck | RecipeOrder | LevelOrder | ChallengeOrder
+
+
+class Inbox:
+    """The topics that the gate reads, and how each is read."""
+
+    def __init__(self, topics: LineTopics) -> None:
+        self._kinds: dict[str, type[Inbound]] = {
+            topics.trigger: Trigger,
+            topics.ack: PlcAck,
+            topics.recipe: RecipeOrder,
+            topics.level: LevelOrder,
+            topics.challenge: ChallengeOrder,
+        }
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return tuple(self._kinds)
+
+    def read(self, topic: str, payload: bytes) -> Inbound | BadMessage | None:
+        """The message, what is wrong with it, or None where the topic is not ours."""
+        kind = self._kinds.get(topic)
+        if kind is None:
+            return None
+        try:
+            return parse(kind, payload)
+        except MessageRefused as error:
+            return _bad(topic, payload, str(error))
+
+
+T = TypeVar("T")
+_AS_ON_THE_LINE = ConfigDict(coerce_numbers_to_str=True)  # as Message reads them
+_PART_ID: TypeAdapter[str] = TypeAdapter(PartId, config=_AS_ON_THE_LINE)
+_SEQ: TypeAdapter[int] = TypeAdapter(Seq)
+_ORDER_ID: TypeAdapter[str] = TypeAdapter(
+    Annotated[str, Field(min_length=1, max_length=64)], config=_AS_ON_THE_LINE
+)
+
+
+def _bad(topic: str, payload: bytes, error: str) -> BadMessage:
+    fields = _fields(payload)
+    return BadMessage(
+        topic=topic,
+        part_id=_valid(_PART_ID, fields.get("part_id")),
+        seq=_valid(_SEQ, fields.get("seq")),
+        error=error,
+        order_id=_valid(_ORDER_ID, fields.get("id")),
+    )
+
+
+def _fields(payload: bytes) -> dict[str, Any]:
+    """The object that a refused payload holds, if it is one at all; bounded in size and depth."""
+    if len(payload) > MAX_MESSAGE_BYTES:
+        return {}
+    try:
+        value = from_json(payload)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _valid(kind: TypeAdapter[T], value: object) -> T | None:
+    try:
+        return kind.validate_python(value)
+    except ValidationError:
+        return None
