@@ -99,6 +99,7 @@ class ImageEvent(Message):
     code: Literal["image"] = "image"
     inspection_id: str
     view: str
+    kind: Literal["frame", "heatmap"] = "frame"
     sha256: Sha256  # of the file's bytes; also its name
     bytes: int
     send: bool

@@ -1,0 +1,200 @@
+"""What each write does to the tables. Runs inside the transaction of LedgerDb.commit."""
+
+import json
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from sqlite_utils import Database
+
+from edge.core.records import InspectionRecord, Kind, ReviewRecord, body_sha256
+from edge.store.rows import stamp
+from edge.store.writes import (
+    AddAlarm,
+    AddEvent,
+    AddReview,
+    ClosePart,
+    KeepImage,
+    MarkAcked,
+    OpenPart,
+    OpenResult,
+    PruneImages,
+    SetMeta,
+    Write,
+    WriteRefused,
+)
+
+_NEWEST = (  # what a later revision changes in the row of an inspection
+    "lot",
+    "recipe",
+    "level",
+    "deadline_ms",
+    "verdict",
+    "by",
+    "reasons",
+    "score",
+    "opinion",
+    "model",
+    "latency_ms",
+    "revision",
+    "closed_at",
+    "answer",
+    "body",
+)
+_SHOW_NEWEST = ", ".join(f'"{column}" = excluded."{column}"' for column in _NEWEST)
+
+
+def apply(db: Database, write: Write) -> OpenResult | None:
+    """Raises WriteRefused, or what SQLite raises."""
+    match write:
+        case OpenPart():
+            return _open_part(db, write.draft)
+        case ClosePart():
+            _close_part(db, write)
+        case AddReview():
+            _add_review(db, write.review)
+        case AddEvent(event):
+            _append(db, Kind.EVENT, None, event.at, event.model_dump_json())
+        case AddAlarm(alarm):
+            _append(db, Kind.ALARM, None, alarm.at, alarm.model_dump_json())
+        case KeepImage():
+            _keep_image(db, write)
+        case PruneImages():
+            _prune_images(db, write)
+        case MarkAcked(inspection_id):
+            db.execute(
+                "update inspections set plc_acked = 1 where inspection_id = ?", [inspection_id]
+            )
+        case SetMeta(key, value):
+            db.table("meta").insert({"key": key, "value": value}, replace=True)
+        case _:
+            assert_never(write)
+    return None
+
+
+def _open_part(db: Database, draft: InspectionRecord) -> OpenResult:
+    row = {
+        "inspection_id": draft.inspection_id,
+        "part_id": draft.part_id,
+        "plc_seq": draft.seq,
+        "lot": draft.lot,
+        "recipe": draft.recipe,
+        "level": draft.level,
+        "opened_at": stamp(draft.triggered_at),
+        "deadline_ms": draft.deadline_ms,
+        "body": draft.model_dump_json(),
+    }
+    if _insert(db, "inspections", row, "on conflict (part_id, plc_seq) do nothing"):
+        return OpenResult(draft.inspection_id, known=False)
+    known = db.execute(
+        "select inspection_id, answer from inspections where part_id = ? and plc_seq = ?",
+        [draft.part_id, draft.seq],
+    ).fetchone()
+    return OpenResult(known[0], known=True, answer=known[1])
+
+
+def _close_part(db: Database, write: ClosePart) -> None:
+    record = write.record
+    body = record.model_dump_json()
+    recorded = db.execute(
+        "select body from records where inspection_id = ? and kind = 'inspection'"
+        " and json_extract(body, '$.revision') = ?",
+        [record.inspection_id, record.revision],
+    ).fetchone()
+    if recorded is not None and recorded[0] != body:
+        raise WriteRefused(
+            f"revision {record.revision} of inspection {record.inspection_id} is recorded "
+            "with another content"
+        )
+    if recorded is None:
+        _enter(db, write, body)
+
+
+def _enter(db: Database, write: ClosePart, body: str) -> None:
+    record = write.record
+    decided_at = record.triggered_at + timedelta(milliseconds=record.latency_ms)
+    row = {
+        "inspection_id": record.inspection_id,
+        "part_id": record.part_id,
+        "plc_seq": record.seq,
+        "lot": record.lot,
+        "recipe": record.recipe,
+        "level": record.level,
+        "opened_at": stamp(record.triggered_at),
+        "deadline_ms": record.deadline_ms,
+        "verdict": record.verdict,
+        "by": record.by,
+        "reasons": json.dumps(record.reasons),
+        "score": record.score,
+        "opinion": record.opinion,
+        "model": record.model,
+        "latency_ms": record.latency_ms,
+        "revision": record.revision,
+        "closed_at": stamp(decided_at),
+        "answer": write.answer.model_dump_json(),
+        "body": body,
+    }
+    _insert(db, "inspections", row, _ON_CLOSED)
+    _append(db, Kind.INSPECTION, record.inspection_id, decided_at, body)
+
+
+# A new answer is yet to be echoed by the PLC; an older revision than the row's is only recorded.
+_ON_CLOSED = f"""on conflict (inspection_id) do update
+    set {_SHOW_NEWEST}, plc_acked = plc_acked and answer is excluded.answer
+    where excluded.revision > revision"""
+
+
+def _add_review(db: Database, review: ReviewRecord) -> None:
+    body, of = review.model_dump_json(), review.inspection_id
+    if not _exists(db, "select 1 from inspections where inspection_id = ?", of):
+        raise WriteRefused(f"there is no inspection {of} to review")
+    if not _exists(db, "select 1 from records where inspection_id = ? and body = ?", of, body):
+        _append(db, Kind.REVIEW, of, review.at, body)
+
+
+def _keep_image(db: Database, write: KeepImage) -> None:
+    event = write.event
+    row = {
+        "inspection_id": event.inspection_id,
+        "view": event.view,
+        "kind": event.kind,
+        "sha256": event.sha256,
+        "class": write.image_class,
+        "bytes": event.bytes,
+        "send": int(event.send),
+        "at": stamp(event.at),
+    }
+    if _insert(db, "images", row, "on conflict (inspection_id, view, kind) do nothing"):
+        _append(db, Kind.EVENT, event.inspection_id, event.at, event.model_dump_json())
+
+
+def _prune_images(db: Database, write: PruneImages) -> None:
+    db.conn.executemany(
+        "update images set pruned_at = ?"
+        " where inspection_id = ? and view = ? and kind = ? and pruned_at is null",
+        [(stamp(write.at), key.inspection_id, key.view, key.kind) for key in write.keys],
+    )
+
+
+def _append(db: Database, kind: Kind, inspection_id: str | None, at: datetime, body: str) -> None:
+    """The next record; its seq is its identity, forever."""
+    row = {
+        "kind": kind,
+        "inspection_id": inspection_id,
+        "at": stamp(at),
+        "body": body,
+        "sha256": body_sha256(body),
+    }
+    db.table("records").insert(row)
+
+
+def _exists(db: Database, sql: str, *values: str) -> bool:
+    return db.execute(sql, values).fetchone() is not None
+
+
+def _insert(db: Database, table: str, row: dict[str, object], on_conflict: str) -> bool:
+    """sqlite-utils knows only OR IGNORE and whole upserts; here the conflict clause matters.
+    Return whether a row was written."""
+    columns = ", ".join(f'"{column}"' for column in row)
+    values = ", ".join("?" * len(row))
+    sql = f"insert into {table} ({columns}) values ({values}) {on_conflict}"
+    return db.execute(sql, list(row.values())).rowcount == 1
