@@ -1,7 +1,7 @@
 """The face of every camera: open it, grab frames, close it."""
 
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from edge.core.preprocess import Image
 
@@ -44,4 +44,25 @@ class FrameSource(Protocol):
     def grab(self, shot: Shot, timeout_s: float) -> Frame:
         """Return an exposure of this shot. Raises CameraTimeout (ask again) or CameraLost
         (reopen)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameTruth:
+    """What a frame really shows. It travels beside the frame, never in it: the gate must not
+    know. An empty word: not known."""
+
+    label: int | None  # 0 good, 1 defective, as far as this view shows it
+    defect_kind: str = ""
+    mask: Image | None = None  # (H, W), 255 on the defect
+    group: str = ""  # pictures that must stay together: one part's, one lot's
+    domain: str = ""  # lot or light: under which circumstances
+
+
+@runtime_checkable
+class KnowsTruth(Protocol):
+    """A source whose frames come with the truth: the simulator, recorded frames with labels."""
+
+    def truth(self, shot: Shot) -> FrameTruth:
+        """The truth about a shot of this source."""
         ...

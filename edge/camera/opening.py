@@ -1,0 +1,17 @@
+"""Which camera for which `kind`: the only place that knows them all."""
+
+from edge.camera.replay import ReplayCamera
+from edge.camera.simulator import Simulator
+from edge.camera.source import FrameSource
+from edge.config import Camera
+from edge.core.clock import Clock
+from edge.core.errors import ConfigError
+
+
+def open_camera(camera: Camera, clock: Clock) -> FrameSource:
+    """The source that a camera's settings describe; entering it opens it."""
+    if camera.kind == "simulator":
+        return Simulator(camera.simulator, clock)
+    if camera.replay is None:
+        raise ConfigError(f"camera {camera.name!r}: kind = 'replay' needs [camera.replay]")
+    return ReplayCamera(camera.replay, clock)

@@ -1,0 +1,120 @@
+"""A camera that gets up again: reopened when it is lost, exposed when it is frozen."""
+
+from typing import Self
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from edge.camera.source import Frame, FrameSource, Shot
+from edge.core.clock import Clock, ns
+from edge.core.errors import CameraError, CameraFrozen, CameraLost, CameraTimeout
+from edge.core.preprocess import Image
+
+BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # between attempts to reopen; the last one repeats
+TIMEOUTS_IN_A_ROW = 3  # then it is reopened, too: some drivers hang until they are
+_ROW_STEP = 7  # of the rows that are compared: noise differs in any of them
+
+_log = structlog.get_logger()
+
+
+class SteadyCamera:
+    """A FrameSource around another one. Entering never raises: a camera that is not there yet
+    is reopened by later calls of `probe` or `grab`, never more often than BACKOFF_S allows."""
+
+    def __init__(self, camera: FrameSource, name: str, clock: Clock) -> None:
+        self._camera = camera
+        self._name = name
+        self._clock = clock
+        self._open = False
+        self._attempts = 0
+        self._retry_at_ns = 0
+        self._timeouts = 0
+        self._seq: int | None = None
+        self._sample: Image | None = None
+        self.trouble: str | None = None  # why it delivers nothing at present
+
+    @property
+    def live(self) -> bool:
+        return self._camera.live
+
+    def __enter__(self) -> Self:
+        self.probe()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._close()
+
+    def probe(self) -> bool:
+        """Whether the camera is open; tries to reopen it if it is time for that. For idle times:
+        opening may take as long as the camera's driver needs."""
+        if not self._open and self._clock.monotonic_ns() >= self._retry_at_ns:
+            self._try_to_open()
+        return self._open
+
+    def grab(self, shot: Shot, timeout_s: float) -> Frame:
+        """A frame that is not the last one again. Raises CameraTimeout, CameraLost, and
+        CameraFrozen; after the latter two the camera is reopened."""
+        if not self.probe():
+            raise CameraLost(self.trouble or f"camera {self._name} is not open")
+        try:
+            frame = self._camera.grab(shot, timeout_s)
+            self._refuse_if_frozen(frame)
+        except CameraTimeout as error:
+            self._timeouts += 1
+            if self._timeouts >= TIMEOUTS_IN_A_ROW:
+                self._give_up(f"{self._timeouts} times no frame in time, the last: {error}")
+            raise
+        except CameraError as error:
+            self._give_up(str(error))
+            raise
+        self._timeouts = self._attempts = 0
+        self.trouble = None
+        return frame
+
+    def _refuse_if_frozen(self, frame: Frame) -> None:
+        """A counter that stands, or a noisy picture that comes twice to the bit."""
+        seq, self._seq = self._seq, frame.seq
+        before, self._sample = self._sample, _sample(frame.image) if self.live else None
+        if frame.seq == seq:
+            raise CameraFrozen(f"camera {self._name} stands at frame {seq}; look at its link")
+        if before is not None and self._sample is not None and _same(before, self._sample):
+            raise CameraFrozen(
+                f"camera {self._name} delivers the same picture again (frame {frame.seq}); "
+                f"switch it off and on"
+            )
+
+    def _try_to_open(self) -> None:
+        try:
+            self._camera.__enter__()
+        except CameraError as error:
+            self._wait(str(error))
+            return
+        self._open, self._seq, self._timeouts = True, None, 0
+        _log.info("camera_open", camera=self._name, attempts=self._attempts + 1)
+
+    def _give_up(self, trouble: str) -> None:
+        self._close()
+        self._wait(trouble)
+
+    def _wait(self, trouble: str) -> None:
+        pause_s = BACKOFF_S[min(self._attempts, len(BACKOFF_S) - 1)]
+        self._retry_at_ns = self._clock.monotonic_ns() + ns(1000 * pause_s)
+        self._attempts += 1
+        if trouble != self.trouble:
+            _log.warning("camera_trouble", camera=self._name, problem=trouble)
+        self.trouble = trouble
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            self._camera.__exit__(None, None, None)
+
+
+def _sample(image: Image) -> Image:
+    return np.array(image[::_ROW_STEP])
+
+
+def _same(before: Image, now: NDArray[np.uint8]) -> bool:
+    """Equal to the bit, and not all one value: black or white hides a sensor's noise."""
+    return np.array_equal(before, now) and bool(now.min() != now.max())
