@@ -1,0 +1,298 @@
+"""From rows to what is shown: pure functions, no template logic, no I/O.
+
+All rows have been through `eyes.for_eyes` before.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from edge.core.automation import permit
+from edge.core.messages import Reason, StateMessage, StateWord, Verdict
+from edge.core.orders import Condition, Status
+from edge.core.recipe import Recipe, Roi
+from edge.core.records import InspectionRecord, ReviewRecord
+from edge.page import words
+from edge.page.pictures import Box
+from edge.store.rows import Inspection, KeptImage
+
+PlaceHeat = Callable[[Roi | None, str], Box | None]  # region, sha256 of the frame
+OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What stays the same while the page runs."""
+
+    recipes: Mapping[str, Recipe]
+    zone: tzinfo | None  # None: the box's own
+    place_heat: PlaceHeat
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    sha256: str
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One view. Without a frame, `missing` says why in words."""
+
+    view: str
+    frame: str | None  # sha256
+    heat: Heat | None = None
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One part as the film strip shows it."""
+
+    inspection_id: str
+    part_id: str
+    lot: str | None
+    key: str  # a Verdict, or OPEN
+    word: str
+    by: str
+    reasons: tuple[str, ...]
+    score: str | None  # None: none was made, or persons must not see it
+    latency: str | None
+    at: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A part that waits for a person. `until` is None where its recipe is not known any more."""
+
+    card: Card
+    until: datetime | None
+    until_text: str | None
+    total_s: float
+    opinion: str | None  # None: the person judges unswayed, or the model was not sure
+    unswayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One of the three words (decided, durable, delivered): yes, no, or not known."""
+
+    name: str
+    holds: bool | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """All that is known of one part."""
+
+    question: Question
+    closed: bool
+    facts: tuple[tuple[str, str], ...]
+    stages: tuple[tuple[str, str], ...]
+    words: tuple[Word, ...]
+    views: tuple[tuple[str, str], ...]
+    reviews: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StationView:
+    """The state word, the first cause with what to do, and everything else that is wrong."""
+
+    key: str
+    word: str
+    cause: str
+    action: str | None
+    since: str | None
+    others: tuple[Condition, ...]
+    level: str
+    level_key: str | None
+    recipe: str
+    model: str
+
+
+def station_view(status: Status | None, away: str | None, setting: Setting) -> StationView:
+    """`status` None: the gate does not answer; `away` says why."""
+    state = status.state if status else StateMessage(state=StateWord.OFFLINE)
+    others = tuple(c for c in status.conditions if c.cause != state.cause) if status else ()
+    gone = status is None
+    cause = f"{words.GATE_AWAY_CAUSE}: {away}" if gone else state.cause
+    level = words.LEVELS[state.level] if state.level else None
+    return StationView(
+        key=state.state.value,
+        word=words.STATES[state.state],
+        cause=cause or words.MEANINGS[state.state],
+        action=words.GATE_AWAY_ACTION if gone else state.action,
+        since=_since(state.since, setting.zone),
+        others=others,
+        level=f"{level.name}: {level.short}" if level else "not known",
+        level_key=state.level.value if state.level else None,
+        recipe=state.recipe or "not known",
+        model=state.model or "none",
+    )
+
+
+def card(inspection: Inspection, setting: Setting) -> Card:
+    verdict = inspection.verdict
+    return Card(
+        inspection_id=inspection.inspection_id,
+        part_id=inspection.part_id,
+        lot=inspection.lot,
+        key=verdict.value if verdict else OPEN,
+        word=words.VERDICTS[verdict] if verdict else "OPEN",
+        by=words.DECIDERS[inspection.by] if inspection.by else "nobody yet",
+        reasons=tuple(words.REASONS[reason] for reason in inspection.reasons),
+        score=None if inspection.score is None else f"{inspection.score:.3f}",
+        latency=None if inspection.latency_ms is None else f"{inspection.latency_ms:.0f} ms",
+        at=clock_time(inspection.opened_at, setting.zone),
+        pictures=pictures(inspection, setting),
+    )
+
+
+def pictures(inspection: Inspection, setting: Setting) -> tuple[Picture, ...]:
+    """One for each view that has an image, at least one, in the order of the record."""
+    names = dict.fromkeys(view.view for view in record_of(inspection).views)
+    names |= dict.fromkeys(image.key.view for image in inspection.images)
+    if not names:
+        return (Picture("", None, missing=_why_no_picture(inspection)),)
+    return tuple(_picture(inspection, name, setting) for name in names)
+
+
+def question(inspection: Inspection, setting: Setting) -> Question:
+    recipe = setting.recipes.get(inspection.recipe)
+    total = timedelta(
+        milliseconds=inspection.deadline_ms, seconds=recipe.review_s if recipe else 0.0
+    )
+    until = inspection.opened_at + total if recipe else None
+    shows = permit(inspection.level).shows_score
+    opinion = inspection.opinion if shows else None
+    return Question(
+        card=card(inspection, setting),
+        until=until,
+        until_text=None if until is None else clock_time(until, setting.zone),
+        total_s=total.total_seconds(),
+        opinion=None if opinion is None else words.OPINIONS[opinion],
+        unswayed=not shows,
+    )
+
+
+def detail(
+    inspection: Inspection,
+    reviews: tuple[ReviewRecord, ...],
+    delivered: bool | None,
+    setting: Setting,
+) -> Detail:
+    record = record_of(inspection)
+    return Detail(
+        question=question(inspection, setting),
+        closed=inspection.verdict in (Verdict.PASS, Verdict.REWORK),
+        facts=_facts(inspection, record, setting),
+        stages=tuple((name, f"{ms:.1f} ms") for name, ms in record.stages_ms.items()),
+        words=three_words(inspection, delivered, setting),
+        views=tuple((view.view, _view_sentence(view.score, view.problem)) for view in record.views),
+        reviews=tuple(_review_sentence(review, setting) for review in reviews),
+    )
+
+
+def three_words(
+    inspection: Inspection, delivered: bool | None, setting: Setting
+) -> tuple[Word, Word, Word]:
+    """Decided, durable, delivered: kept apart."""
+    at = inspection.closed_at
+    verdict = inspection.verdict
+    echo = "and the PLC has echoed it" if inspection.plc_acked else "the PLC has not echoed it"
+    decided = (
+        f"{words.VERDICTS[verdict]} by {card(inspection, setting).by}; {echo}."
+        if verdict
+        else "The part is still being looked at."
+    )
+    durable = (
+        f"Revision {inspection.revision} is on the disk since {clock_time(at, setting.zone)}."
+        if at
+        else "Only the opening is on the disk so far."
+    )
+    sentences = {
+        True: "The trainer has it.",
+        False: "The trainer does not have it yet; the box keeps it.",
+        None: "Whether the trainer has it is not known here.",
+    }
+    return (
+        Word("Decided", verdict is not None, decided),
+        Word("Durable", at is not None, durable),
+        Word("Delivered", delivered, sentences[delivered]),
+    )
+
+
+def record_of(inspection: Inspection) -> InspectionRecord:
+    """The whole record; while the part is open, its draft."""
+    return InspectionRecord.model_validate_json(inspection.body)
+
+
+def clock_time(at: datetime, zone: tzinfo | None) -> str:
+    return at.astimezone(zone).strftime("%H:%M:%S")
+
+
+def _since(at: datetime | None, zone: tzinfo | None) -> str | None:
+    return None if at is None else at.astimezone(zone).strftime("%H:%M:%S, %d %b")
+
+
+def _picture(inspection: Inspection, view: str, setting: Setting) -> Picture:
+    images = {image.key.kind: image for image in inspection.images if image.key.view == view}
+    frame = images.get("frame")
+    if frame is None:
+        return Picture(view, None, missing=_why_no_picture(inspection))
+    if frame.pruned_at is not None:
+        return Picture(view, None, missing="The picture is no longer kept")
+    return Picture(view, frame.sha256, _heat(inspection, images.get("heatmap"), frame, setting))
+
+
+def _heat(
+    inspection: Inspection, heatmap: KeptImage | None, frame: KeptImage, setting: Setting
+) -> Heat | None:
+    """None, too, where the recipe has changed since: its region may lie elsewhere now."""
+    recipe = setting.recipes.get(inspection.recipe)
+    if heatmap is None or heatmap.pruned_at is not None or recipe is None:
+        return None
+    if recipe.sha256 != record_of(inspection).recipe_sha256:
+        return None
+    roi = next((v.roi for v in recipe.views if v.name == heatmap.key.view), None)
+    box = setting.place_heat(roi, frame.sha256)
+    return Heat(heatmap.sha256, box) if box else None
+
+
+def _why_no_picture(inspection: Inspection) -> str:
+    if Reason.NO_FRAME in inspection.reasons:
+        return "No picture: the camera gave none"
+    return "No picture kept" if inspection.verdict else "No picture yet"
+
+
+def _facts(
+    inspection: Inspection, record: InspectionRecord, setting: Setting
+) -> tuple[tuple[str, str], ...]:
+    level = words.LEVELS[inspection.level]
+    facts = {
+        "Triggered": inspection.opened_at.astimezone(setting.zone).strftime("%d %b %Y, %H:%M:%S"),
+        "Lot": inspection.lot,
+        "Trigger number": str(inspection.plc_seq),
+        "Level": f"{level.name}: {level.short}",
+        "Recipe": f"{record.recipe} ({record.recipe_sha256[:12]})",
+        "Model": inspection.model and f"{inspection.model} ({(record.model_sha256 or '')[:12]})",
+        "Configuration": record.config_sha256[:12],
+        "Deadline": f"{inspection.deadline_ms} ms",
+        "Inspection": inspection.inspection_id,
+    }
+    return tuple((name, value) for name, value in facts.items() if value)
+
+
+def _view_sentence(score: float | None, problem: str | None) -> str:
+    if problem is not None:
+        return problem
+    return "seen" if score is None else f"score {score:.3f}"
+
+
+def _review_sentence(review: ReviewRecord, setting: Setting) -> str:
+    word = words.VERDICTS[Verdict(review.verdict)]
+    when = review.at.astimezone(setting.zone).strftime("%H:%M:%S, %d %b")
+    reached = "the line got it in time" if review.in_time else "after the line had its verdict"
+    return f"{review.who} said {word} at {when}; {reached}."
