@@ -46,6 +46,14 @@ class BadTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class BadOrder:
+    """An order that could not be read, but for its id."""
+
+    order_id: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """The open part is durable."""
 
@@ -136,6 +144,7 @@ class Tick:
 Event = (
     Triggered
     | BadTrigger
+    | BadOrder
     | Opened
     | AlreadyKnown
     | Seen

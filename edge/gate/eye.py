@@ -11,11 +11,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.camera.source import Frame, FrameSource, Shot
+from edge.camera.source import Frame, Shot
+from edge.camera.steady import SteadyCamera
 from edge.core.clock import Clock, ms, ns
 from edge.core.decide import FreshFrame, Look, Prediction
 from edge.core.errors import BadPrediction, CameraError, CameraFrozen, LinegateError, PredictorError
-from edge.core.manifest import Face
+from edge.core.manifest import Manifest
 from edge.core.messages import Reason
 from edge.core.preprocess import Image, crop, to_input
 from edge.core.quality import measure, problems
@@ -38,7 +39,9 @@ class ModelAnswer(Protocol):
 class Predictor(Protocol):
     """predict/client.py, or a session in the same process."""
 
-    def predict(self, model: str, image: Image, timeout_s: float) -> ModelAnswer:
+    def predict(
+        self, model: str, image: Image, timeout_s: float, manifest: Manifest | None
+    ) -> ModelAnswer:
         """Raises PredictorUnavailable or BadPrediction, within `timeout_s`."""
         ...
 
@@ -95,16 +98,16 @@ class Eye:
 
     def __init__(
         self,
-        cameras: Mapping[str, FrameSource],
+        cameras: Mapping[str, SteadyCamera],
         grab_timeout_s: Mapping[str, float],
         predictor: Predictor,
-        faces: Mapping[str, Face],
+        manifests: Mapping[str, Manifest],
         clock: Clock,
     ) -> None:
         self._cameras = cameras
         self._grab_timeout_s = grab_timeout_s
         self._predictor = predictor
-        self._faces = faces
+        self._manifests = manifests
         self._clock = clock
         self._unusable = 0
 
@@ -124,8 +127,14 @@ class Eye:
         return Sight(seen, frames, heatmaps, notes.frozen())
 
     def probe(self) -> Noticed:
-        """Between parts: is the model there? (Cameras reopen themselves, camera/steady.py.)"""
+        """Between parts: are the cameras open, is the model there?"""
         notes = _Notes()
+        for name, camera in self._cameras.items():
+            if camera.probe():
+                notes.working.add(name)
+                notes.cleared.add("camera_lost")
+            else:
+                notes.raised["camera_lost"] = f"{name}: {camera.trouble}"
         if self._predictor.alive(timeout_s=0.2):
             notes.cleared.add("predictor_unavailable")
             notes.working.add("model")
@@ -193,13 +202,13 @@ class Eye:
         self._unusable = 0
         notes.cleared.add("image_unusable")
         assert looked.tensor is not None
-        looked.input_sha256 = hashlib.sha256(looked.tensor).hexdigest()
+        looked.input_sha256 = hashlib.sha256(looked.tensor.data).hexdigest()
 
     def _tensor(self, image: Image, view: View, request: LookAt) -> Image:
         """The model's input; where only persons judge and no model is there, their picture."""
-        face = self._faces.get(request.recipe.model)
-        if face is not None:
-            return to_input(image, face, view.roi)
+        manifest = self._manifests.get(request.recipe.model)
+        if manifest is not None:
+            return to_input(image, manifest.face, view.roi)
         if request.permit.asks_model:
             raise LinegateError(f"no model named {request.recipe.model!r} is installed")
         return np.ascontiguousarray(image if view.roi is None else crop(image, view.roi))
@@ -209,8 +218,9 @@ class Eye:
             return
         assert looked.tensor is not None
         try:
+            model = request.recipe.model
             looked.answer = self._predictor.predict(
-                request.recipe.model, looked.tensor, self._left_s(request)
+                model, looked.tensor, self._left_s(request), self._manifests.get(model)
             )
         except BadPrediction as error:
             looked.missing, looked.problem = Reason.BAD_PREDICTION, str(error)

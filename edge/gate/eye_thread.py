@@ -3,12 +3,12 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 import structlog
 
-from edge.camera.source import FrameSource
+from edge.camera.steady import SteadyCamera
 from edge.gate.events import LookAt
 from edge.gate.eye import Eye, Noticed, Sight
 
@@ -23,7 +23,7 @@ class EyeThread:
     def __init__(
         self,
         eye: Eye,
-        cameras: dict[str, FrameSource],
+        cameras: Mapping[str, SteadyCamera],
         post: Callable[[Sight | Noticed], object],
         room: int,
     ) -> None:

@@ -22,7 +22,7 @@ from edge.core.decide import (
     decide_by_person,
     final_verdict,
 )
-from edge.core.messages import Reason, Refusal, TriggerAck, Verdict
+from edge.core.messages import OrderAck, Reason, Refusal, TriggerAck, Verdict
 from edge.core.orders import Answer
 from edge.core.recipe import Recipe
 from edge.core.records import ReviewRecord
@@ -131,6 +131,8 @@ class Ledger:
         match event:
             case ev.BadTrigger(part_id, seq):
                 return [self._refuse(part_id, seq, Refusal.BAD_MESSAGE)]
+            case ev.BadOrder(order_id, error):
+                return [ev.AnswerOrder(OrderAck(id=order_id, ok=False, error=error))]
             case ev.AlreadyKnown():
                 return self._already_known(event)
             case ev.ProbeCommitted():
@@ -309,7 +311,7 @@ class Ledger:
 
     def _tell(self, part: Part) -> list[Effect]:
         assert part.record is not None
-        part.answer = answer_of(part, part.record)
+        part.answer = answer_of(part.record, part.recipe.review_s)
         return [ev.SendVerdict(part.answer), *self._keep(part), *self._echoes.told()]
 
     def _settle(self, part: Part) -> list[Effect]:

@@ -81,10 +81,10 @@ def record_of(part: Part, decision: Decision, config_sha256: str, now_ns: int) -
     )
 
 
-def answer_of(part: Part, record: InspectionRecord) -> VerdictMessage:
+def answer_of(record: InspectionRecord, review_s: float) -> VerdictMessage:
     """What the line is told. The score stays inside where persons must judge unswayed."""
     shown = permit(record.level).shows_score
-    window_ms = part.deadline_ms + (part.recipe.review_s * 1000 if record.by is By.HUMAN else 0)
+    window_ms = record.deadline_ms + (review_s * 1000 if record.by is By.HUMAN else 0)
     return VerdictMessage(
         part_id=record.part_id,
         seq=record.seq,
@@ -103,7 +103,7 @@ def answer_of(part: Part, record: InspectionRecord) -> VerdictMessage:
 def writes_of(part: Part) -> tuple[Write, ...]:
     """What makes the part's newest record durable, with the person's word if there is one."""
     assert part.record is not None
-    close = ClosePart(part.record, answer_of(part, part.record))
+    close = ClosePart(part.record, answer_of(part.record, part.recipe.review_s))
     return (close,) if part.review is None else (close, AddReview(part.review))
 
 

@@ -1,0 +1,177 @@
+"""Builds the gate out of its rooms. `jobs.py` and `replay` start what is built here."""
+
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from edge.camera.opening import open_camera
+from edge.camera.steady import SteadyCamera
+from edge.config import StationConfig, load_recipes
+from edge.core.clock import Clock
+from edge.core.messages import Level
+from edge.core.orders import Answer
+from edge.core.topics import LineTopics
+from edge.gate.album import Album
+from edge.gate.control import ControlServer
+from edge.gate.doorway import incoming
+from edge.gate.eye import Eye, Predictor
+from edge.gate.eye_thread import EyeThread
+from edge.gate.ledger import Ledger, Limits
+from edge.gate.loop import InspectionLoop, Line
+from edge.gate.recovery import closures
+from edge.gate.rules import rules_of
+from edge.gate.standing import Standing
+from edge.plc.link import LinkEvent, PlcLink
+from edge.predict.bundle import find_bundles
+from edge.predict.client import PredictClient
+from edge.store.ballast import Ballast
+from edge.store.image_writer import ImageWriter
+from edge.store.images import ImageStore
+from edge.store.ledger_db import LedgerDb
+from edge.store.reader import LedgerReader
+from edge.store.retention import Disk, Retention
+from edge.store.writer import Writer
+from edge.sync.sync_db import DeliveredReader
+from edge.watch.conditions import Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The ledger's writer and the image keeper, each with its thread, and how they were found."""
+
+    writer: Writer
+    images: ImageWriter
+    level: Level
+    recipe: str
+    closed: int  # parts that an earlier life of the gate left without an answer
+
+
+@contextmanager
+def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
+    """Open ledger and images; parts that were left open are closed as rework first."""
+    config.state_dir.mkdir(parents=True, exist_ok=True)
+    ledger = LedgerDb.open(config.ledger_path, config.station.device, new_epoch, clock)
+    left = closures(ledger.unanswered())
+    ledger.commit(left)
+    meta = ledger.meta
+    writer = Writer(ledger)
+    images = _image_writer(config, writer, clock)
+    writer.start()
+    images.start()
+    try:
+        yield Memory(
+            writer,
+            images,
+            Level(meta.get("level", config.gate.level)),
+            meta.get("recipe", config.gate.recipe),
+            len(left),
+        )
+    finally:
+        images.close()
+        writer.close()
+
+
+def _image_writer(config: StationConfig, writer: Writer, clock: Clock) -> ImageWriter:
+    store = ImageStore(config.images_dir)
+    reader = LedgerReader(config.ledger_path)
+    retention = Retention(
+        store,
+        reader,
+        writer.commit,
+        config.store,
+        Ballast(config.state_dir / "ballast", config.store.ballast_mb * 1024 * 1024),
+        lambda: _disk(config.state_dir),
+        DeliveredReader(config.sync_path).image_delivered,
+        clock,
+    )
+    return ImageWriter(store, reader, retention, writer.submit, clock)
+
+
+def _disk(folder: Path) -> Disk:
+    usage = shutil.disk_usage(folder)
+    return Disk(usage.total, usage.free)
+
+
+@contextmanager
+def inspection_loop(
+    config: StationConfig,
+    kept: Memory,
+    line: Line,
+    predictor: Predictor,
+    reply: Callable[[int, Answer], None],
+    clock: Clock,
+) -> Iterator[InspectionLoop]:
+    """The loop with its eye, ready to `run`."""
+    manifests = {n: e.manifest for n, e in find_bundles(config.predict.models).newest.items()}
+    recipes = load_recipes(config)
+    rules = rules_of(recipes, manifests)
+    recipe = kept.recipe if kept.recipe in recipes else config.gate.recipe
+    cameras = {c.name: SteadyCamera(open_camera(c, clock), c.name, clock) for c in config.camera}
+    timeouts_s = {camera.name: camera.grab_timeout_ms / 1000 for camera in config.camera}
+    eye = Eye(cameras, timeouts_s, predictor, manifests, clock)
+    limits = Limits(
+        config.gate.max_in_flight,
+        config.gate.max_waiting,
+        config.gate.answer_margin_ms,
+        config.plc.silent_after,
+    )
+    standing = Standing(kept.level, recipe)
+    thread: EyeThread
+    loop = InspectionLoop(
+        ledger=Ledger(rules, standing, limits, config.sha256, new_inspection_id),
+        conditions=Conditions(needed={*cameras, "model"}),
+        line=line,
+        store=kept.writer,
+        album=Album(kept.images, config.store.keep_passes, clock),
+        look=lambda request: thread.look(request),
+        reply=reply,
+        models={name: rule.model for name, rule in rules.items() if rule.model is not None},
+        clock=clock,
+        heartbeat_ms=config.gate.heartbeat_ms,
+    )
+    thread = EyeThread(eye, cameras, loop.post, room=config.gate.max_in_flight)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        thread.close()
+
+
+@contextmanager
+def gate(config: StationConfig, clock: Clock) -> Iterator[InspectionLoop]:
+    """The whole gate of a station, linked to its line and its control socket."""
+    posts: list[Callable[..., object]] = []
+
+    def hear(said: LinkEvent) -> None:
+        message = incoming(said, clock.now())
+        if message is not None:
+            posts[0](message)
+
+    link = PlcLink(config.plc, LineTopics(config.station.topic_prefix), hear, clock, Random())
+    control = ControlServer(config.control_socket, lambda message: bool(posts[0](message)), clock)
+    with (
+        memory(config, clock) as kept,
+        PredictClient(config.predict_socket) as predictor,
+        inspection_loop(config, kept, link, predictor, control.reply, clock) as loop,
+    ):
+        posts.append(loop.post)
+        link.start()
+        control.start()
+        try:
+            yield loop
+        finally:
+            control.close()
+            link.close()
+
+
+def new_inspection_id() -> str:
+    """64 random bits: unique on a device for longer than it lives, short for a PLC's strings."""
+    return secrets.token_hex(8)
+
+
+def new_epoch() -> str:
+    return secrets.token_hex(8)
