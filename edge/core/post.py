@@ -16,7 +16,7 @@ from edge.core.records import Kind, Sha256
 CHUNK_BYTES = 64 * 1024
 MAX_BATCH_BYTES = 128 * 1024  # of a `records` message; a larger record travels alone
 MAX_IMAGE_BYTES = 64 * 1024 * 1024
-MAX_UP_BYTES = 1024 * 1024  # of any message to the trainer, hence of a record that travels alone
+MAX_UP_BYTES = 512 * 1024  # of any message to the trainer, hence of a record that travels alone
 MAX_DOWN_BYTES = 32 * 1024  # of an `ack` or a `want`
 
 

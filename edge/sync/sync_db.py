@@ -1,0 +1,191 @@
+"""sync.db: what the trainer has confirmed. Written by the job `sync` alone, read by everyone.
+
+*delivered* is decided here and only from the trainer's acks; the gate's retention asks
+`DeliveredReader` before it lets an image go.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from sqlite_utils import Database, Migrations
+
+from edge.sync.events import SaveDelivered
+
+migrations = Migrations("sync")
+
+
+@migrations(name="0001_first")
+def _first(db: Database) -> None:
+    db.executescript(
+        """
+        create table cursors (
+            epoch text primary key not null,
+            up_to integer not null  -- all records 1..up_to are delivered
+        ) strict;
+
+        create table images (
+            sha256 text primary key not null,
+            state text not null check (state in ('awaited', 'delivered', 'gone')),
+            epoch text not null,
+            seq integer,  -- of the record that named it, where that is known
+            reminded integer not null default 0
+        ) strict;
+        create index images_awaited on images (epoch, reminded, seq) where state = 'awaited';
+
+        create table status (
+            id integer primary key check (id = 1),
+            body text not null
+        ) strict;
+        """
+    )
+
+
+class SyncStatus(BaseModel):
+    """What the page shows of the post."""
+
+    model_config = ConfigDict(frozen=True)
+    at: AwareDatetime
+    connected: bool = False
+    problem: str | None = None  # why not, in words
+    trainer_heard_at: AwareDatetime | None = None
+    epoch: str | None = None
+    last: int = 0  # newest record of the ledger
+    delivered_up_to: int = 0
+    images_awaited: int = 0
+    images_delivered: int = 0
+    alarms: dict[str, str] = {}
+
+
+class SyncDb:
+    """The writer. One thread owns it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = Database(path)
+        self._db.enable_wal()
+        for pragma in ("synchronous = FULL", "busy_timeout = 5000", "journal_size_limit = 4194304"):
+            self._db.execute(f"PRAGMA {pragma}")
+        migrations.apply(self._db)
+
+    def cursor(self, epoch: str) -> int:
+        """All records of this epoch up to here are delivered."""
+        return _cursor(self._db, epoch)
+
+    def save(self, delivered: SaveDelivered) -> None:
+        """Durable when this returns, all of it or nothing."""
+        with self._db.atomic():
+            self._db.table("cursors").upsert(
+                {"epoch": delivered.epoch, "up_to": delivered.up_to}, pk="epoch"
+            )
+            # A record that was acked anew asks anew for its image: the trainer may have lost it.
+            self._db.table("images").upsert_all(
+                [
+                    {"sha256": a.sha256, "state": "awaited", "epoch": delivered.epoch, "seq": a.seq}
+                    for a in delivered.awaited
+                ],
+                pk="sha256",
+            )
+            self._db.table("images").upsert_all(
+                [
+                    {"sha256": sha, "state": "delivered", "epoch": delivered.epoch}
+                    for sha in delivered.images
+                ],
+                pk="sha256",
+            )
+
+    def mark_wanted(self, sha256: str, gone: bool) -> None:
+        """The trainer lacks this image; `gone`: so does the box."""
+        state = "gone" if gone else "awaited"
+        with self._db.atomic():
+            self._db.execute(
+                "UPDATE images SET state = ? WHERE sha256 = ? AND state != ?",
+                [state, sha256, state],
+            )
+
+    def reminders(self, epoch: str, limit: int) -> Sequence[int]:
+        """Seqs whose image is awaited, those not asked about for longest first."""
+        with self._db.atomic():
+            rows = self._db.execute(
+                "UPDATE images SET reminded = reminded + 1 WHERE sha256 IN"
+                " (SELECT sha256 FROM images WHERE state = 'awaited' AND epoch = ?"
+                " AND seq IS NOT NULL ORDER BY reminded, seq LIMIT ?) RETURNING seq",
+                [epoch, limit],
+            )
+            return sorted(seq for (seq,) in rows)
+
+    def image_counts(self) -> dict[str, int]:
+        """How many images are in each state."""
+        rows = self._db.execute("SELECT state, count(*) FROM images GROUP BY state")
+        return dict(rows.fetchall())
+
+    def set_status(self, status: SyncStatus) -> None:
+        with self._db.atomic():
+            self._db.table("status").upsert({"id": 1, "body": status.model_dump_json()}, pk="id")
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class DeliveredReader:
+    """Read-only eyes on sync.db for other jobs. No file yet: nothing is delivered.
+
+    Open and use it in one thread.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db: Database | None = None
+
+    def image_delivered(self, sha256: str) -> bool:
+        """True if the trainer confirmed that it holds these bytes."""
+        db = self._open()
+        if db is None:
+            return False
+        sql = "SELECT 1 FROM images WHERE sha256 = ? AND state = 'delivered'"
+        return db.execute(sql, [sha256]).fetchone() is not None
+
+    def up_to(self, epoch: str) -> int:
+        """All records of this epoch up to here are delivered; 0 if none is."""
+        db = self._open()
+        return 0 if db is None else _cursor(db, epoch)
+
+    def status(self) -> SyncStatus | None:
+        """The last status that `sync` wrote; None if it never ran."""
+        db = self._open()
+        row = None if db is None else db.execute("SELECT body FROM status").fetchone()
+        return None if row is None else SyncStatus.model_validate_json(row[0])
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open(self) -> Database | None:
+        if self._db is None and self._path.exists():
+            uri = f"{self._path.absolute().as_uri()}?mode=ro"
+            db = Database(sqlite3.connect(uri, uri=True, timeout=5.0))
+            if not db.table("status").exists():  # `sync` is just making it
+                db.close()
+                return None
+            self._db = db
+        return self._db
+
+
+def _cursor(db: Database, epoch: str) -> int:
+    row = db.execute("SELECT up_to FROM cursors WHERE epoch = ?", [epoch]).fetchone()
+    return 0 if row is None else int(row[0])
