@@ -8,6 +8,7 @@ import math
 import selectors
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -134,7 +135,8 @@ class Connection:
         self._selector.close()
         sock = self._socket()
         if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
             sock.close()
 
     def _socket(self) -> socket.socket | None:

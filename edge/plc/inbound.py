@@ -63,6 +63,21 @@ class Inbox:
             return _bad(topic, payload, str(error))
 
 
+class RateCap:
+    """At most `per_s` messages in any second of the clock; the rest of that second is refused."""
+
+    def __init__(self, per_s: int) -> None:
+        self._per_s = per_s
+        self._second = 0
+        self._seen = 0
+
+    def admits(self, now_ns: int) -> bool:
+        second = now_ns // 1_000_000_000
+        self._seen = self._seen + 1 if second == self._second else 1
+        self._second = second
+        return self._seen <= self._per_s
+
+
 T = TypeVar("T")
 _AS_ON_THE_LINE = ConfigDict(coerce_numbers_to_str=True)  # as Message reads them
 _PART_ID: TypeAdapter[str] = TypeAdapter(PartId, config=_AS_ON_THE_LINE)

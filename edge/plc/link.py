@@ -26,7 +26,7 @@ from edge.core.messages import (
 )
 from edge.core.topics import LineTopics
 from edge.plc.connection import Endpoint, Received
-from edge.plc.inbound import BadMessage, Inbound, Inbox
+from edge.plc.inbound import BadMessage, Inbound, Inbox, RateCap
 from edge.plc.session import BACKOFF_S, Listener, Session
 
 MAX_INBOUND_PER_S = 2000  # over ten times the fastest line; the rest of that second is dropped
@@ -72,7 +72,7 @@ class PlcLink:
         self._on_message = on_message
         self._clock = clock
         self._inbox = Inbox(topics)
-        self._second = (0, 0)  # which second, messages in it
+        self._cap = RateCap(MAX_INBOUND_PER_S)
         will = StateMessage(
             state=StateWord.OFFLINE,
             cause="the gate vanished from the broker",
@@ -160,7 +160,7 @@ class PlcLink:
         elif message.retained:
             # Somebody published an order to stay: it was meant for another time.
             self._session.count("retained_ignored")
-        elif self._is_flood():
+        elif not self._cap.admits(self._clock.monotonic_ns()):
             self._session.count("flood_dropped")
         else:
             self._read(message)
@@ -180,12 +180,6 @@ class PlcLink:
         """Clear an alarm that an earlier run left on the broker and this one does not have."""
         if message.retained and message.payload and not self._session.retained(message.topic):
             self._session.retain(message.topic, b"")
-
-    def _is_flood(self) -> bool:
-        second = self._clock.monotonic_ns() // 1_000_000_000
-        seen = self._second[1] + 1 if self._second[0] == second else 1
-        self._second = (second, seen)
-        return seen > MAX_INBOUND_PER_S
 
 
 def line_endpoint(

@@ -17,6 +17,7 @@ keeps its promises:
 
 import heapq
 from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -366,7 +367,7 @@ class PlcRules:
         }
 
 
-def percentile(values: deque[float], percent: float) -> float | None:
+def percentile(values: Collection[float], percent: float) -> float | None:
     """The nearest-rank percentile: the smallest value that `percent` of all do not exceed."""
     if not values:
         return None

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -17,8 +17,9 @@ from random import Random
 import structlog
 
 from edge.core.clock import Clock
-from edge.plc.connection import WINDOW, Connection, Endpoint, Received
+from edge.plc.connection import Connection, Endpoint, Received
 
+MAX_WAITING = 64  # messages that wait for room in the connection's window, for milliseconds
 MAX_RETAINED = 256  # topics: the state and the alarms
 STEP_S = 0.25
 GOODBYE_S = 1.0
@@ -64,8 +65,7 @@ class Session:
         self._lock = threading.Lock()
         self._up = False
         self._outbox: deque[_Outgoing] = deque()
-        self._waiting = 0  # of the outbox: not retained, so at most WINDOW
-        self._unacked = 0
+        self._waiting = 0  # of the outbox: not retained, so at most MAX_WAITING
         self._retained: dict[str, bytes] = {}
         self._counters: Counter[str] = Counter()
         self._closing = threading.Event()
@@ -95,15 +95,15 @@ class Session:
     def send(self, topic: str, payload: bytes, qos: int = 1, expires_ns: int | None = None) -> bool:
         """Hand a message to the live connection; False: it was dropped and counted.
 
-        It is dropped while the broker is away, while 16 are under way, and when `expires_ns` (of
-        the monotonic clock) passes before it could be written.
+        It is dropped while the broker is away, when 64 already wait because 16 are unconfirmed,
+        and when `expires_ns` (of the monotonic clock) passes before it could be written.
         """
         with self._lock:
             if not self._up:
                 self._counters["dropped_offline"] += 1
                 return False
-            if self._waiting + self._unacked >= WINDOW:
-                self._counters["dropped_window"] += 1
+            if self._waiting >= MAX_WAITING:
+                self._counters["dropped_full"] += 1
                 return False
             self._outbox.append(_Outgoing(topic, payload, qos, expires_ns))
             self._waiting += 1
@@ -142,27 +142,25 @@ class Session:
         shortest_s, longest_s = self._backoff_s
         delay_s = shortest_s
         while not self._closing.is_set():
-            was_up = self._connect_once()
+            reason = self._connect_once()
+            was_up = self._up
+            self._went_down(None if self._closing.is_set() else reason)
             delay_s = shortest_s if was_up else min(2 * delay_s, longest_s)
             self._closing.wait(delay_s * self._rng.uniform(0.5, 1.0))
 
-    def _connect_once(self) -> bool:
-        """Live through one connection; True if it was up."""
-        connection = Connection(self._endpoint, self._clock)
+    def _connect_once(self) -> str | None:
+        """Live through one connection. Returns why it ended, None if we ended it."""
         try:
-            connection.open(self._wake_read)
-            self._live(connection)
-            reason = connection.lost
+            with closing(Connection(self._endpoint, self._clock)) as connection:
+                connection.open(self._wake_read)
+                self._live(connection)
+                return connection.lost
         except OSError as error:
-            reason = error.strerror or str(error)
+            return error.strerror or str(error)
         except Exception as error:
-            log.exception("plc session failed", client=self._endpoint.client_id)
+            log.exception("mqtt session failed", client=self._endpoint.client_id)
             self.count("internal_errors")
-            reason = f"internal error: {error!r}"
-        was_up = self._up
-        self._went_down(None if self._closing.is_set() else reason)
-        connection.close()
-        return was_up
+            return f"internal error: {error!r}"
 
     def _live(self, connection: Connection) -> None:
         while connection.lost is None and not self._closing.is_set():
@@ -173,8 +171,6 @@ class Session:
     def _turn(self, connection: Connection) -> None:
         connection.step(STEP_S)
         self._clear_wake()
-        with self._lock:
-            self._unacked = WINDOW - connection.room
         if connection.up and not self._up:
             self._came_up()
         self._deliver(connection)
@@ -195,7 +191,7 @@ class Session:
             self._up = False
             self._counters["dropped_lost"] += self._waiting
             self._outbox.clear()
-            self._waiting = self._unacked = 0
+            self._waiting = 0
         if reason is None or self._told_down:
             return
         self._told_down = True
@@ -233,8 +229,6 @@ class Session:
                 self.count("dropped_expired")
                 continue
             connection.publish(out.topic, out.payload, out.qos, out.retain, left_ns)
-            with self._lock:
-                self._unacked = WINDOW - connection.room
 
     def _next(self) -> _Outgoing | None:
         with self._lock:
@@ -258,7 +252,7 @@ class Session:
 
     def _queue_retained(self, topic: str) -> None:
         """Under the lock. In order with the verdicts: a pass must not overtake `ready`."""
-        if len(self._outbox) >= WINDOW + MAX_RETAINED:
+        if len(self._outbox) >= MAX_WAITING + MAX_RETAINED:
             self._outbox = deque(out for out in self._outbox if out.topic != topic)
         self._outbox.append(_Outgoing(topic, self._retained[topic], retain=True))
 
