@@ -35,6 +35,7 @@ from edge.store.ledger_db import LedgerDb
 from edge.store.reader import LedgerReader
 from edge.store.retention import Disk, Retention
 from edge.store.writer import Writer
+from edge.store.writes import SetMeta, Write
 from edge.sync.sync_db import DeliveredReader
 from edge.watch.conditions import Conditions
 
@@ -56,7 +57,7 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
     config.state_dir.mkdir(parents=True, exist_ok=True)
     ledger = LedgerDb.open(config.ledger_path, config.station.device, new_epoch, clock)
     left = closures(ledger.unanswered())
-    ledger.commit(left)
+    ledger.commit([*left, *_settings_kept(config)])
     meta = ledger.meta
     writer = Writer(ledger)
     images = _image_writer(config, writer, clock)
@@ -73,6 +74,12 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
     finally:
         images.close()
         writer.close()
+
+
+def _settings_kept(config: StationConfig) -> list[Write]:
+    """The recipes themselves, by hash: `explain` needs the one that a part was judged by."""
+    recipes = load_recipes(config).values()
+    return [SetMeta(f"recipe:{recipe.sha256}", recipe.model_dump_json()) for recipe in recipes]
 
 
 def _image_writer(config: StationConfig, writer: Writer, clock: Clock) -> ImageWriter:

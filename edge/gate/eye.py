@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.camera.source import Frame, Shot
 from edge.camera.steady import SteadyCamera
 from edge.core.clock import Clock, ms, ns
-from edge.core.decide import FreshFrame, Look, Prediction
+from edge.core.decide import FRAME_REASONS, FreshFrame, Look, Prediction
 from edge.core.errors import BadPrediction, CameraError, CameraFrozen, LinegateError, PredictorError
 from edge.core.manifest import Manifest
 from edge.core.messages import Reason
@@ -81,6 +81,11 @@ class _View:
     missing: Reason | None = None
     problem: str | None = None
 
+    def lacks(self, reason: Reason, problem: object) -> None:
+        """The first lack is the one that counts; later ones follow from it."""
+        if self.missing is None:
+            self.missing, self.problem = reason, str(problem)
+
 
 @dataclass(slots=True)
 class _Notes:
@@ -145,6 +150,8 @@ class Eye:
     def _look_through(
         self, view: View, request: LookAt, stages: dict[str, float], notes: _Notes
     ) -> _View:
+        """Grab, check, predict. A frame that cannot be trusted is scored all the same, for the
+        record; a frame of another moment, or none, ends the look."""
         looked = _View(view)
         for stage, step in (
             ("grab", self._grab),
@@ -154,7 +161,7 @@ class Eye:
             started = self._clock.monotonic_ns()
             step(looked, request, notes)
             stages[stage] += ms(self._clock.monotonic_ns() - started)
-            if looked.missing is not None:
+            if looked.missing in (Reason.NO_FRAME, Reason.STALE_FRAME):
                 break
         return looked
 
@@ -168,11 +175,11 @@ class Eye:
         try:
             frame = self._cameras[camera].grab(shot, timeout_s)
         except CameraFrozen as error:
-            looked.missing, looked.problem = Reason.STALE_FRAME, str(error)
+            looked.lacks(Reason.STALE_FRAME, error)
             notes.raised["camera_frozen"] = f"{camera}: {error}"
             return
         except CameraError as error:
-            looked.missing, looked.problem = Reason.NO_FRAME, str(error)
+            looked.lacks(Reason.NO_FRAME, error)
             notes.raised["camera_lost"] = f"{camera}: {error}"
             return
         looked.frame = frame
@@ -181,8 +188,7 @@ class Eye:
         lead_ns = ns(request.recipe.frame_lead_ms)
         if frame.exposed_at_ns < request.triggered_ns - lead_ns:
             early = ms(request.triggered_ns - frame.exposed_at_ns)
-            looked.missing = Reason.STALE_FRAME
-            looked.problem = f"exposed {early:.0f} ms before the trigger"
+            looked.lacks(Reason.STALE_FRAME, f"exposed {early:.0f} ms before the trigger")
 
     def _check(self, looked: _View, request: LookAt, notes: _Notes) -> None:
         assert looked.frame is not None
@@ -191,18 +197,17 @@ class Eye:
         found = problems(looked.figures, recipe.quality)
         try:
             looked.tensor = self._tensor(looked.frame.image, looked.view, request)
+            looked.input_sha256 = hashlib.sha256(looked.tensor.data).hexdigest()
         except LinegateError as error:
             found = (*found, str(error))
         if found:
-            looked.missing, looked.problem = Reason.IMAGE_QUALITY, "; ".join(found)
+            looked.lacks(Reason.IMAGE_QUALITY, "; ".join(found))
             self._unusable += 1
             if self._unusable >= UNUSABLE_IN_A_ROW:
                 notes.raised["image_unusable"] = f"{looked.view.camera}: {found[0]}"
             return
         self._unusable = 0
         notes.cleared.add("image_unusable")
-        assert looked.tensor is not None
-        looked.input_sha256 = hashlib.sha256(looked.tensor.data).hexdigest()
 
     def _tensor(self, image: Image, view: View, request: LookAt) -> Image:
         """The model's input; where only persons judge and no model is there, their picture."""
@@ -214,19 +219,18 @@ class Eye:
         return np.ascontiguousarray(image if view.roi is None else crop(image, view.roi))
 
     def _predict(self, looked: _View, request: LookAt, notes: _Notes) -> None:
-        if not request.permit.asks_model:
+        if looked.tensor is None or not request.permit.asks_model:
             return
-        assert looked.tensor is not None
         try:
             model = request.recipe.model
             looked.answer = self._predictor.predict(
                 model, looked.tensor, self._left_s(request), self._manifests.get(model)
             )
         except BadPrediction as error:
-            looked.missing, looked.problem = Reason.BAD_PREDICTION, str(error)
+            looked.lacks(Reason.BAD_PREDICTION, error)
             notes.raised["bad_prediction"] = str(error)
         except PredictorError as error:
-            looked.missing, looked.problem = Reason.PREDICTOR_UNAVAILABLE, str(error)
+            looked.lacks(Reason.PREDICTOR_UNAVAILABLE, error)
             notes.raised["predictor_unavailable"] = str(error)
         else:
             notes.cleared |= {"predictor_unavailable", "bad_prediction"}
@@ -236,7 +240,7 @@ class Eye:
 def _look(looked: _View, inspection_id: str) -> Look:
     frame = prediction = None
     name = looked.view.name
-    if looked.input_sha256 is not None:
+    if looked.input_sha256 is not None and looked.missing not in FRAME_REASONS:
         frame = FreshFrame(inspection_id, name, looked.input_sha256)
     if looked.answer is not None:
         prediction = Prediction(

@@ -1,0 +1,1 @@
+"""Inspecting recorded frames with the whole gate: `linegate replay`."""
