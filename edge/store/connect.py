@@ -21,7 +21,6 @@ _WRITER_PATIENCE_S = 1.0  # for a lock that only a foreign tool can hold
 _READER_PATIENCE_S = 5.0
 
 _WRITER_PRAGMAS = (
-    "auto_vacuum = incremental",  # only a new file takes it
     "journal_mode = wal",
     "synchronous = full",  # a commit that returned survives a power cut
     "wal_autocheckpoint = 0",  # LedgerDb.tick does it
@@ -64,6 +63,8 @@ def connect_writer(path: Path) -> Database:
         check_same_thread=False,  # LedgerDb watches its own thread
     )
     try:
+        if conn.execute("pragma page_count").fetchone()[0] == 0:  # only a new file takes it
+            conn.execute("pragma auto_vacuum = incremental")
         for pragma in _WRITER_PRAGMAS:
             conn.execute(f"pragma {pragma}")
         return Database(conn, execute_plugins=False)

@@ -74,4 +74,4 @@ def _find_damage(db: Database, limit_s: float = _CHECK_LIMIT_S) -> str | None:
     finally:
         timer.cancel()
         timer.join()
-    return None if found == ["ok"] else "; ".join(found)
+    return None if found == ["ok"] else " ".join("; ".join(found).split())

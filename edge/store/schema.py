@@ -72,7 +72,7 @@ def _first(db: Database) -> None:
             primary key (inspection_id, view, kind)
         ) strict;
         create index images_file on images (sha256);
-        create index images_kept on images (class, at) where pruned_at is null;
+        create index images_kept on images (class, at, bytes) where pruned_at is null;
         """
     )
 
