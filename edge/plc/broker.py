@@ -21,7 +21,7 @@ START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 5.0
 
 _MOSQUITTO_CONF = """\
-listener {port} 127.0.0.1
+listener {port} {host}
 allow_anonymous true
 persistence false
 set_tcp_nodelay true
@@ -36,9 +36,7 @@ log_type warning
 
 def find_mosquitto() -> Path | None:
     """The broker's program: on PATH, or where Debian puts it for root alone."""
-    found = shutil.which("mosquitto", path=None) or shutil.which(
-        "mosquitto", path="/usr/sbin:/usr/local/sbin"
-    )
+    found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     return Path(found) if found else None
 
 
@@ -58,39 +56,34 @@ class Broker:
         self.host = "127.0.0.1"
         self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="linegate-broker-")
-        self._log_path = Path(self._folder.name) / "broker.log"
 
     @property
     def pid(self) -> int:
         """Of the running broker."""
-        assert self._process is not None
+        assert self._process is not None, "the broker is not running"
         return self._process.pid
 
     def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self._folder.cleanup()
-            raise
+        self.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
-        self._folder.cleanup()
 
     def start(self) -> None:
         """Start it and wait until it takes connections."""
-        command = self._command()
-        with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        try:
-            self._wait_until_it_accepts()
-        except BaseException:
-            self.kill()
-            raise
+        self._check_port()
+        with tempfile.TemporaryDirectory(prefix="linegate-broker-") as folder:
+            log_path = Path(folder) / "broker.log"
+            with log_path.open("wb") as log:
+                self._process = subprocess.Popen(
+                    self._command(Path(folder)), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
+            try:
+                self._wait_until_it_accepts(log_path)
+            except BaseException:
+                self.kill()
+                raise
 
     def stop(self) -> None:
         """End it in order, or by force when it does not listen."""
@@ -105,11 +98,21 @@ class Broker:
         self.kill()
         self.start()
 
-    def _command(self) -> list[str]:
+    def _check_port(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, self.port))
+            except OSError as error:
+                raise LinegateError(
+                    f"the broker cannot have port {self.port}: {error.strerror}"
+                ) from error
+
+    def _command(self, folder: Path) -> list[str]:
         mosquitto = find_mosquitto()
         if mosquitto is not None:
-            conf = Path(self._folder.name) / "mosquitto.conf"
-            conf.write_text(_MOSQUITTO_CONF.format(port=self.port))
+            conf = folder / "mosquitto.conf"
+            conf.write_text(_MOSQUITTO_CONF.format(host=self.host, port=self.port))
             return [str(mosquitto), "-c", str(conf)]
         if find_spec("amqtt") is None:
             raise LinegateError(
@@ -118,12 +121,12 @@ class Broker:
             )
         return [sys.executable, "-m", "edge.plc.amqtt_broker", str(self.port)]
 
-    def _wait_until_it_accepts(self) -> None:
+    def _wait_until_it_accepts(self, log_path: Path) -> None:
         assert self._process is not None
         until = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < until:
             if self._process.poll() is not None:
-                raise LinegateError(f"the broker ended at once: {self._last_words()}")
+                raise LinegateError(f"the broker ended at once: {_last_words(log_path)}")
             try:
                 socket.create_connection((self.host, self.port), timeout=1.0).close()
                 return
@@ -131,7 +134,7 @@ class Broker:
                 time.sleep(0.02)
         raise LinegateError(
             f"the broker did not listen on port {self.port} within {START_TIMEOUT_S:g} s: "
-            f"{self._last_words()}"
+            f"{_last_words(log_path)}"
         )
 
     def _end(self, how: signal.Signals) -> None:
@@ -146,6 +149,7 @@ class Broker:
             process.kill()
             process.wait(STOP_TIMEOUT_S)
 
-    def _last_words(self) -> str:
-        lines = self._log_path.read_text(errors="replace").split("\n")
-        return " | ".join(line for line in lines[-4:] if line) or "it said nothing"
+
+def _last_words(log_path: Path) -> str:
+    lines = log_path.read_text(errors="replace").splitlines()
+    return " | ".join(line for line in lines[-4:] if line) or "it said nothing"
