@@ -44,6 +44,7 @@ class _Child:
     silent: int = 0
     failures: int = 0
     restarts: int = 0
+    ended: bool = False  # on purpose
     log: IO[bytes] | None = field(default=None)
 
 
@@ -77,6 +78,13 @@ class Supervisor:
             if child.log is not None:
                 child.log.close()
 
+    def end(self, name: str) -> None:
+        """End one job well, for good; the others go on."""
+        child = self._child(name)
+        child.ended = True
+        if child.process is not None:
+            _end(child.process)
+
     def pid(self, name: str) -> int | None:
         process = self._child(name).process
         return None if process is None else process.pid
@@ -107,6 +115,8 @@ class Supervisor:
     def _watch(self, child: _Child) -> None:
         while not self._stop.wait(CHECK_S if child.answered else 0.1):
             assert child.process is not None
+            if child.ended:
+                return
             if child.process.poll() is not None:
                 self._restart(child, f"ended with {child.process.returncode}")
             elif child.task.alive():
@@ -123,7 +133,7 @@ class Supervisor:
         child.failures = 0 if lived_s > STEADY_S else child.failures + 1
         wait_s = BACKOFF_S[min(child.failures, len(BACKOFF_S) - 1)]
         log.warning("restart", task=child.task.name, why=why, in_s=wait_s)
-        if not self._stop.wait(wait_s):
+        if not self._stop.wait(wait_s) and not child.ended:
             child.restarts += 1
             self._spawn(child)
 

@@ -11,10 +11,12 @@ from edge.gate.ledger import RecipeRules
 def rules_of(
     recipes: Mapping[str, Recipe], manifests: Mapping[str, Manifest]
 ) -> dict[str, RecipeRules]:
-    return {name: _rules(recipe, manifests.get(recipe.model)) for name, recipe in recipes.items()}
+    return {
+        name: rules_for(recipe, manifests.get(recipe.model)) for name, recipe in recipes.items()
+    }
 
 
-def _rules(recipe: Recipe, manifest: Manifest | None) -> RecipeRules:
+def rules_for(recipe: Recipe, manifest: Manifest | None) -> RecipeRules:
     views = tuple(view.name for view in recipe.views)
     if manifest is None:  # nothing can pass by a model that is not there; people still can judge
         return RecipeRules(recipe, Rules(0.0, 0.0, None, views), None)

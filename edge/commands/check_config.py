@@ -1,0 +1,35 @@
+"""`linegate check-config`: everything that can be known to be wrong before the line runs."""
+
+from pathlib import Path
+
+import click
+
+from edge.config import load_recipes, load_station
+from edge.core.cli import print_json
+from edge.predict.bundle import find_bundles
+
+
+@click.command(epilog="Example: linegate check-config --config station.toml")
+@click.option("--config", type=click.Path(path_type=Path), default=Path("station.toml"))
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_context
+def command(ctx: click.Context, config: Path, as_json: bool) -> None:
+    """Check station.toml, its recipes and their models; exit 1 if a recipe has no model."""
+    station = load_station(config)
+    recipes = load_recipes(station)
+    shelf = find_bundles(station.predict.models)
+    found = [f"{folder}: {why}" for folder, why in shelf.refused.items()]
+    found += [
+        f"recipe {recipe.name!r} asks for model {recipe.model!r}, but {station.predict.models} "
+        f"holds {', '.join(sorted(shelf.newest)) or 'no bundle'}"
+        for recipe in recipes.values()
+        if recipe.model not in shelf.newest
+    ]
+    models = {name: entry.manifest.label for name, entry in shelf.newest.items()}
+    if as_json:
+        print_json({"recipes": sorted(recipes), "models": models, "problems": found})
+    else:
+        click.echo(f"{config}: {len(recipes)} recipes, {len(models)} models")
+        for problem in found:
+            click.echo(f"problem: {problem}")
+    ctx.exit(1 if found else 0)

@@ -1,0 +1,39 @@
+"""`linegate recipe`: what types of part the station knows, and which it expects."""
+
+from pathlib import Path
+
+import click
+
+from edge.config import load_recipes, load_station
+from edge.core.errors import LinegateError
+from edge.core.orders import SetRecipeOrder
+from edge.gate.control import send_order
+
+
+@click.group(epilog="Example: linegate recipe use disc --who 'Ada Berg'")
+def command() -> None:
+    """List recipes, or choose the default one of the running gate."""
+
+
+@command.command("list")
+@click.option("--config", type=click.Path(path_type=Path), default=Path("station.toml"))
+def list_(config: Path) -> None:
+    """List the recipes; * marks the configured default."""
+    station = load_station(config)
+    for recipe in load_recipes(station).values():
+        mark = "*" if recipe.name == station.gate.recipe else " "
+        views = ", ".join(view.name for view in recipe.views)
+        click.echo(f"{mark} {recipe.name} v{recipe.version}: model {recipe.model}, views {views}")
+
+
+@command.command("use")
+@click.argument("name")
+@click.option("--who", required=True, help="Who decides this.")
+@click.option("--config", type=click.Path(path_type=Path), default=Path("station.toml"))
+def use(name: str, who: str, config: Path) -> None:
+    """Use this recipe for triggers that name none."""
+    order = SetRecipeOrder(recipe=name, who=who)
+    answer = send_order(load_station(config).control_socket, order)
+    if not answer.ok:
+        raise LinegateError(answer.error or "refused")
+    click.echo(f"recipe {name}")

@@ -1,0 +1,1 @@
+"""Everything on one machine, on simulated parts: `linegate demo`."""

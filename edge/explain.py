@@ -1,0 +1,163 @@
+"""Why a part got its verdict: the same frame through the same code again, compared to the bit."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from edge.config import StationConfig
+from edge.core.automation import permit
+from edge.core.decide import FRAME_REASONS, FreshFrame, Look, Prediction, Rules, decide
+from edge.core.errors import LinegateError, ModelRefused
+from edge.core.manifest import Manifest
+from edge.core.messages import By, Reason, Verdict
+from edge.core.preprocess import Image, to_input
+from edge.core.quality import measure, problems
+from edge.core.recipe import Recipe
+from edge.core.records import InspectionRecord, ViewRecord
+from edge.gate.rules import rules_for
+from edge.predict.bundle import Bundle, read_bundle, read_manifest
+from edge.predict.session import ModelSession
+from edge.store.images import ImageStore
+from edge.store.reader import LedgerReader
+
+# What the station knew at that moment and no frame shows: these verdicts follow from the record.
+_MOMENT = {
+    Reason.DEADLINE,
+    Reason.NOT_DURABLE,
+    Reason.NO_FRAME,
+    Reason.STALE_FRAME,
+    Reason.PREDICTOR_UNAVAILABLE,
+    Reason.BAD_PREDICTION,
+    Reason.CHALLENGE_FAILED,
+    Reason.DRIFT,
+    Reason.LEVEL,
+    Reason.OPERATOR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`same`: what was reproduced equals the record; None where a frame is no longer kept."""
+
+    record: InspectionRecord
+    same: bool | None
+    steps: tuple[str, ...]
+    score: float | None = None
+    verdict: Verdict | None = None
+
+
+def explain(config: StationConfig, inspection_id: str) -> Explanation:
+    """Reproduce an inspection. Raises LinegateError if the part or its model is not here."""
+    reader = LedgerReader(config.ledger_path)
+    row = reader.inspection(inspection_id)
+    if row is None:
+        raise LinegateError(f"{config.ledger_path} holds no inspection {inspection_id!r}")
+    if row.verdict is None:
+        raise LinegateError(f"inspection {inspection_id} has no verdict yet; try again")
+    record = InspectionRecord.model_validate_json(row.body)
+    kept = {image.key.view: image for image in row.images if image.key.kind == "frame"}
+    missing = [v.view for v in record.views if v.input_sha256 is not None and v.view not in kept]
+    missing += [name for name, image in kept.items() if image.pruned_at is not None]
+    if missing or not any(view.input_sha256 for view in record.views):
+        return _from_record(record, missing)
+    store = ImageStore(config.images_dir)
+    frames = {name: store.load(image.sha256) for name, image in kept.items()}
+    recipe = _recipe(reader, record)
+    return _again(record, recipe, _bundle(config.predict.models, record), frames)
+
+
+def _from_record(record: InspectionRecord, missing: Iterable[str]) -> Explanation:
+    """No frame to look at again: the record's own words are all there is."""
+    names = ", ".join(sorted(set(missing)))
+    why = f"the frame of {names} is no longer kept" if names else "there was no frame to judge"
+    steps = [f"{view.view}: {view.problem}" for view in record.views if view.problem]
+    return Explanation(record, None if names else True, (*steps, why))
+
+
+def _recipe(reader: LedgerReader, record: InspectionRecord) -> Recipe:
+    text = reader.meta().get(f"recipe:{record.recipe_sha256}")
+    if text is None:
+        raise LinegateError(f"the recipe {record.recipe!r} of that time is not in the ledger")
+    return Recipe.model_validate_json(text)
+
+
+def _bundle(models: Path, record: InspectionRecord) -> Bundle | None:
+    """The very model file that judged, among all versions that are here."""
+    if record.model_sha256 is None:
+        return None
+    folders = [models, *(path for path in models.iterdir() if path.is_dir())]
+    for folder in folders:
+        try:
+            if read_manifest(folder).sha256 == record.model_sha256:
+                return read_bundle(folder)
+        except (ModelRefused, OSError):
+            continue
+    raise LinegateError(
+        f"the model {record.model} ({record.model_sha256[:12]}) is not in {models}; "
+        "put its bundle back to reproduce this verdict"
+    )
+
+
+def _again(
+    record: InspectionRecord,
+    recipe: Recipe,
+    bundle: Bundle | None,
+    frames: dict[str, Image],
+) -> Explanation:
+    manifest = None if bundle is None else bundle.manifest
+    session = None if bundle is None else ModelSession(bundle.model, bundle.manifest)
+    looks, steps, same = [], [], True
+    for view in record.views:
+        look, step, equal = _look_again(record, recipe, manifest, session, view, frames)
+        looks.append(look)
+        steps.append(step)
+        same = same and equal
+    rules = rules_for(recipe, manifest).rules
+    decision = decide(record.inspection_id, tuple(looks), rules, permit(record.level))
+    steps.append(_cut_sentence(rules, decision.score))
+    if record.by is By.MODEL or set(record.reasons) <= FRAME_REASONS:
+        same = same and decision.verdict is record.verdict
+        same = same and decision.score == record.score
+    else:
+        moment = ", ".join(reason for reason in record.reasons if reason in _MOMENT)
+        steps.append(f"the verdict came from {record.by} ({moment or 'a person'}), not the score")
+    return Explanation(record, same, tuple(steps), decision.score, decision.verdict)
+
+
+def _look_again(
+    record: InspectionRecord,
+    recipe: Recipe,
+    manifest: Manifest | None,
+    session: ModelSession | None,
+    view: ViewRecord,
+    frames: dict[str, Image],
+) -> tuple[Look, str, bool]:
+    """One view: the look, what it showed in words, and whether it is what was recorded."""
+    if view.view not in frames or manifest is None or session is None:
+        return Look(view.view, missing=Reason.NO_FRAME), f"{view.view}: no frame", True
+    image = frames[view.view]
+    roi = next(v.roi for v in recipe.views if v.name == view.view)
+    tensor = to_input(image, manifest.face, roi)
+    digest = sha256(tensor.data).hexdigest()
+    found = problems(measure(image), recipe.quality)
+    frame = FreshFrame(record.inspection_id, view.view, digest)
+    if view.score is None:
+        equal = digest == view.input_sha256
+        return Look(view.view, frame), f"{view.view}: the model was not asked", equal
+    score = session.score(tensor)
+    equal = digest == view.input_sha256 and score == view.score
+    step = f"{view.view}: score {score!r} now, {view.score!r} then; input {digest[:12]}"
+    prediction = Prediction(record.inspection_id, view.view, score, manifest.sha256)
+    missing = Reason.IMAGE_QUALITY if found else None
+    step += f"; {'; '.join(found)}" if found else ""
+    return Look(view.view, None if found else frame, prediction, missing), step, equal
+
+
+def _cut_sentence(rules: Rules, score: float | None) -> str:
+    if score is None:
+        return "no valid score of all views: rework"
+    return (
+        f"worst score {score:.6g}: pass below {rules.pass_below:.6g}, "
+        f"rework from {rules.rework_from:.6g}"
+    )
