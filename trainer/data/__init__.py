@@ -1,0 +1,1 @@
+"""Pictures and labels: catalog, import, grouped splits, leakage."""

@@ -1,0 +1,1 @@
+"""Judging a model's file: scores, metrics, thresholds with their guarantee."""

@@ -1,0 +1,1 @@
+"""The learners: the only folder where torch may be imported."""

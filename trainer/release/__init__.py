@@ -1,0 +1,1 @@
+"""Releasing: a bundle for the box, with golden set and card."""

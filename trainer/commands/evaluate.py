@@ -1,0 +1,99 @@
+"""`linegate-trainer evaluate`: the int8 file on held-out parts."""
+
+from typing import Any
+
+import click
+
+from edge.core.cli import print_json
+from edge.core.errors import LinegateError
+from edge.core.manifest import Thresholds
+from trainer import training
+from trainer.commands.common import json_option, progress
+from trainer.config import find_home
+from trainer.data import catalog
+from trainer.data.items import DEFECT, GOOD, SPLITS, Dataset
+from trainer.judge import evaluate, metrics
+from trainer.judge.evaluate import Outcome
+from trainer.runs import Run, Runs
+
+
+@click.command("evaluate")
+@click.option("--run", "run_id", required=True, help="Which run (see `runs`).")
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
+@click.option("--data", help="Another data set than the one it was trained on.")
+@json_option
+def command(run_id: str, split: str, data: str | None, as_json: bool) -> None:
+    """Judge the int8 file of a run, picture by picture, as the box would.
+
+    Every figure is shown with its number of parts and its 95 % interval. The scores are kept with
+    the run, one line per picture.
+
+    \b
+    Example:
+      linegate-trainer evaluate --run housing-1 --split test
+    """
+    home = find_home()
+    db = catalog.open_catalog(home)
+    runs = Runs(db, home)
+    run = runs.get(run_id)
+    dataset = catalog.load(db, data or run.dataset)
+    _same_revision(run, dataset)
+    result, outcome = _evaluate(runs, run, dataset, split)
+    _tell(result, outcome, split)
+    if as_json:
+        print_json(result)
+
+
+def _same_revision(run: Run, dataset: Dataset) -> None:
+    if dataset.name == run.dataset and dataset.revision != run.revision:
+        raise LinegateError(
+            f"data set {dataset.name!r} has changed since run {run.id} was trained on it: what is "
+            "held out now may have been learnt from. Train again"
+        )
+
+
+def _evaluate(runs: Runs, run: Run, dataset: Dataset, split: str) -> tuple[dict[str, Any], Outcome]:
+    model, face, items = runs.artifact(run, "model.onnx"), training.face_of(run), dataset.of(split)
+    scored = evaluate.score(model, face, dataset, items, progress)
+    twin = evaluate.score(runs.artifact(run, "float.onnx"), face, dataset, items, progress)
+    outcome = evaluate.outcome(scored, Thresholds.model_validate(run.results["thresholds"]))
+    result = {
+        "run": run.id,
+        "data": dataset.name,
+        "split": split,
+        **evaluate.figures(scored),
+        "outcome": {name: str(getattr(outcome, name)) for name in outcome.__slots__},
+        "int8": {
+            **evaluate.speed(model, face, dataset, items),
+            "auroc_float": metrics.auroc(twin.of(GOOD), twin.of(DEFECT)),
+        },
+    }
+    name = split if dataset.name == run.dataset else f"{dataset.name}-{split}"
+    run.results[f"evaluation-{name}"] = result
+    runs.keep(run, f"scores-{name}.csv", training.scores_csv(scored))
+    runs.save(run)
+    return result, outcome
+
+
+def _tell(result: dict[str, Any], outcome: Outcome, split: str) -> None:
+    def line(name: str, key: str) -> str:
+        low, high = result["intervals"][key]
+        return f"{name:32}{result[key]:.4f}   95 %: {low:.3f} to {high:.3f}"
+
+    int8 = result["int8"]
+    click.echo(
+        f"{result['run']} on {split} of {result['data']}: {result['n_good']} good and "
+        f"{result['n_defect']} defective pictures, int8 file in ONNX Runtime"
+    )
+    click.echo(line("AUROC", "auroc"))
+    click.echo(f"{'average precision':32}{result['ap']:.4f}")
+    click.echo(line("defects found at 1 % false reject", "recall_at_1pct_fr"))
+    click.echo(line("defects found at 5 % false reject", "recall_at_5pct_fr"))
+    click.echo("with its thresholds:")
+    click.echo(f"  escapes, of defective parts    {outcome.escapes}")
+    click.echo(f"  overkill, of good parts        {outcome.overkill}")
+    click.echo(f"  for a person, of these parts   {outcome.review}")
+    click.echo(
+        f"{int8['ms_1t']:.2f} ms on one thread, {int8['mb']:.2f} MB; "
+        f"AUROC of the float twin {int8['auroc_float']:.4f}"
+    )

@@ -1,0 +1,151 @@
+"""`linegate-trainer train`: from labelled pictures to one int8 file with its thresholds."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge.core.cli import print_json
+from edge.core.manifest import Thresholds
+from trainer import training
+from trainer.commands.common import command_line, json_option, progress
+from trainer.config import find_home
+from trainer.data import catalog
+from trainer.judge.thresholds import Risk
+from trainer.runs import Run, Runs
+
+Share = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+
+@click.command("train")
+@click.option("--data", required=True, help="Name of the data set.")
+@click.option(
+    "--learner",
+    type=click.Choice(["supervised"]),
+    default="supervised",
+    show_default=True,
+    help="supervised: a patch head on frozen features, from about 10 defects.",
+)
+@click.option(
+    "--backbone",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A float ONNX net to take features from; without it our own is trained first.",
+)
+@click.option("--taps", help="FINE,COARSE: tensors of the backbone; default: by their stride.")
+@click.option("--seed", default=0, show_default=True, help="Same seed, same machine: same file.")
+@click.option("--steps", type=click.IntRange(1), help="Of the head.  [default: 400]")
+@click.option("--epochs", type=click.IntRange(1), help="Of our own backbone.  [default: 20]")
+@click.option("--oriented", is_flag=True, help="The part has a top: learn from no mirror image.")
+@click.option("--full-range", is_flag=True, help="8-bit weights, for Arm and x86 with VNNI only.")
+@click.option("--alpha", type=Share, default=0.05, show_default=True, help="Defects that may pass.")
+@click.option("--delta", type=Share, default=0.05, show_default=True, help="1 - confidence in it.")
+@click.option(
+    "--false-rejects",
+    type=Share,
+    default=0.01,
+    show_default=True,
+    help="Good parts that may be reworked without a person.",
+)
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    data: str,
+    taps: str | None,
+    alpha: float,
+    delta: float,
+    false_rejects: float,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    """Train a model on the train split and set its thresholds on the val split.
+
+    Features come from the int8 backbone in the runtime of the box, so the head and the
+    thresholds are fitted to the very numbers that the box will see. The test split is not
+    touched: `evaluate` is for that.
+
+    \b
+    Example:
+      linegate-trainer train --data housing --backbone mobilenet_v2.onnx
+    """
+    home = find_home()
+    db = catalog.open_catalog(home)
+    dataset, runs = catalog.load(db, data), Runs(db, home)
+    options = training.Options(taps=_taps(taps), **choices)
+    near = training.check_leakage(dataset)
+    _warn(near)
+    command_text, params = command_line(ctx), _params(ctx)
+    with runs.begin(data, dataset.revision, options.learner, command_text, params) as run:
+        run.results["near_copies"] = len(near)
+        work = training.work_folder(home, run)
+        trained = training.train(dataset, options, work, progress)
+        risk = Risk(alpha, delta, false_rejects)
+        training.judge(runs, run, dataset, trained, risk, progress)
+    _tell(run, as_json)
+
+
+def _taps(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    fine, comma, coarse = text.partition(",")
+    if not (fine and comma and coarse):
+        raise click.BadParameter(f"{text!r}: write two tensor names, such as t95,t142")
+    return fine, coarse
+
+
+def _params(ctx: click.Context) -> dict[str, Any]:
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in ctx.params.items()
+        if value is not None and name != "as_json"
+    }
+
+
+def _warn(near: list[tuple[str, str]]) -> None:
+    if near:
+        first, second = near[0]
+        click.echo(
+            f"Warning: {len(near)} held-out pictures look like near-copies of training pictures, "
+            f"such as {first} and {second}. If they show one part, give them one group.",
+            err=True,
+        )
+
+
+def _tell(run: Run, as_json: bool) -> None:
+    val, thresholds = run.results["val"], Thresholds.model_validate(run.results["thresholds"])
+    low, high = val["intervals"]["auroc"]
+    click.echo(f"run {run.id}: {run.seconds:.0f} s, {run.peak_mb:.0f} MB at most")
+    click.echo(
+        f"val: AUROC {val['auroc']:.4f} (95 %: {low:.3f} to {high:.3f}; "
+        f"{val['n_good']} good, {val['n_defect']} defective)"
+    )
+    click.echo(
+        f"pass below {thresholds.pass_below:.4f}, rework from {thresholds.rework_from:.4f}, "
+        "a person between"
+    )
+    click.echo(describe(thresholds))
+    click.echo(f"next: linegate-trainer evaluate --run {run.id} --split test")
+    if as_json:
+        print_json(
+            {
+                "run": run.id,
+                "seconds": run.seconds,
+                "val": val,
+                "thresholds": run.results["thresholds"],
+                "parity": run.results["parity"],
+                "near_copies": run.results["near_copies"],
+            }
+        )
+
+
+def describe(thresholds: Thresholds) -> str:
+    """The guarantee in one sentence, or why there is none."""
+    if thresholds.guarantee is None:
+        return f"no guarantee: {thresholds.no_guarantee}"
+    g = thresholds.guarantee
+    return (
+        f"guarantee: at most {g.alpha:.1%} of defects pass, with {1 - g.delta:.0%} confidence, "
+        f"from {g.n_defects} held-out defects of which {g.missed} were missed "
+        f"({g.runtime}, {g.architecture})"
+    )

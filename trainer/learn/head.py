@@ -1,0 +1,109 @@
+"""The patch head: from stacked features to a map of patch logits and one logit per picture."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Floats = NDArray[np.float32]
+HIDDEN = 128
+TOP_SHARE = 0.03  # of the patches: a defect is small
+SMOOTHING = 0.02
+MASK_WEIGHT, MASK_FROM = 0.5, 0.05
+
+
+class PatchHead(nn.Module):  # type: ignore[misc]
+    """1x1 convolution, a depthwise look at the neighbours, one logit per patch; the picture's
+    logit is the mean of the highest patch logits plus a linear look at the whole."""
+
+    def __init__(self, channels: int, patches: int, mean: Floats, deviation: Floats) -> None:
+        super().__init__()
+        self.top = max(1, round(TOP_SHARE * patches))
+        self.register_buffer("mean", torch.from_numpy(mean).view(1, -1, 1, 1))
+        self.register_buffer("deviation", torch.from_numpy(deviation).view(1, -1, 1, 1))
+        self.mix = nn.Conv2d(channels, HIDDEN, 1)
+        self.near = nn.Conv2d(HIDDEN, HIDDEN, 3, padding=1, groups=HIDDEN)
+        self.drop = nn.Dropout(0.1)
+        self.patch = nn.Conv2d(HIDDEN, 1, 1)
+        self.whole = nn.Linear(HIDDEN, 1)
+
+    def forward(self, features: Tensor, noise: float = 0.0) -> tuple[Tensor, Tensor]:
+        """(patch logits [n, rows, columns], picture logits [n]) of features [n, channels, ...]."""
+        x = (features - self.mean) / self.deviation
+        if noise:
+            x = x + noise * _noise(x)
+        x = F.relu(self.mix(x))
+        x = self.drop(x + F.relu(self.near(x)))
+        patches = self.patch(x)[:, 0]
+        highest = patches.flatten(1).topk(self.top, dim=1).values.mean(dim=1)
+        return patches, highest + self.whole(x.mean(dim=(2, 3)))[:, 0]
+
+
+def _noise(x: Tensor) -> Tensor:
+    """Normal noise, drawn in the memory order of the features: five times as fast as randn_like."""
+    n, channels, rows, columns = x.shape
+    return torch.randn(n, rows, columns, channels).permute(0, 3, 1, 2)
+
+
+def loss(patches: Tensor, logits: Tensor, labels: Tensor, coverage: Tensor) -> Tensor:
+    """What is wrong with the answers: the picture's, every patch of good pictures, and the
+    patches of defects where somebody drew a mask (NaN elsewhere)."""
+    target = labels * (1 - 2 * SMOOTHING) + SMOOTHING
+    total = F.binary_cross_entropy_with_logits(logits, target)
+    good = labels == 0
+    if good.any():
+        total = total + F.softplus(patches[good]).mean()
+    drawn = ~good & ~coverage.isnan().any(dim=(1, 2))
+    if drawn.any():
+        total = total + MASK_WEIGHT * _mask_loss(patches[drawn], coverage[drawn])
+    return total
+
+
+def _mask_loss(patches: Tensor, coverage: Tensor) -> Tensor:
+    """Half for the patches on the defect, half for those beside it; its rim does not count."""
+    on, off = coverage > MASK_FROM, coverage == 0
+    hit = F.softplus(-patches[on]).mean() if on.any() else patches.sum() * 0.0
+    miss = F.softplus(patches[off]).mean() if off.any() else patches.sum() * 0.0
+    return 0.5 * hit + 0.5 * miss
+
+
+@dataclass(frozen=True, slots=True)
+class HeadWeights:
+    """A trained head as plain arrays, its standardisation folded into the first convolution."""
+
+    mix: Floats  # (hidden, channels, 1, 1)
+    mix_bias: Floats
+    near: Floats  # (hidden, 1, 3, 3)
+    near_bias: Floats
+    patch: Floats  # (1, hidden, 1, 1)
+    patch_bias: Floats
+    whole: Floats  # (1, hidden)
+    whole_bias: Floats
+    top: int
+    temperature: float
+
+
+def weights(head: PatchHead, temperature: float) -> HeadWeights:
+    """Fold and copy. `temperature` divides the logit, so that scores never run into 0 or 1."""
+    mean, deviation = head.mean.double(), head.deviation.double()
+    mix = head.mix.weight.double() / deviation
+    bias = head.mix.bias.double() - (mix * mean).sum(dim=(1, 2, 3))
+    return HeadWeights(
+        mix=_array(mix),
+        mix_bias=_array(bias),
+        near=_array(head.near.weight),
+        near_bias=_array(head.near.bias),
+        patch=_array(head.patch.weight),
+        patch_bias=_array(head.patch.bias),
+        whole=_array(head.whole.weight),
+        whole_bias=_array(head.whole.bias),
+        top=head.top,
+        temperature=temperature,
+    )
+
+
+def _array(tensor: Tensor) -> Floats:
+    return np.array(tensor.detach(), dtype=np.float32)

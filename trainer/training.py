@@ -1,0 +1,144 @@
+"""READ SECOND: one training run from data set to judged model, as one walk.
+
+`check_leakage -> train (pictures, int8 backbone, features, head) -> judge (val: scores,
+thresholds, parity, reference) -> record`
+"""
+
+import csv
+import io
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.core.errors import LinegateError
+from edge.core.manifest import Face, Parity
+from trainer.config import Home
+from trainer.data import leakage
+from trainer.data.items import DEFECT, GOOD, Dataset
+from trainer.judge import evaluate, metrics, reference, thresholds
+from trainer.judge.evaluate import Scored
+from trainer.judge.thresholds import Risk
+from trainer.runs import Run, Runs
+
+if TYPE_CHECKING:
+    from trainer.learn.backbone import Backbone
+    from trainer.learn.supervised import Trained
+
+Track = Callable[[Sequence[Any], str], Iterable[Any]]
+GOLDEN_TOLERANCE = 0.05  # how far a score may lie away on another box
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user chose; None where the learner's own default holds."""
+
+    learner: str = "supervised"
+    backbone: Path | None = None
+    taps: tuple[str, str] | None = None
+    seed: int = 0
+    steps: int | None = None
+    epochs: int | None = None
+    oriented: bool = False
+    full_range: bool = False
+
+
+def check_leakage(dataset: Dataset) -> list[tuple[str, str]]:
+    """Near-copies between splits, for a person to look at. Raises LinegateError for copies."""
+    train = dataset.of("train")
+    held_out = [i for i in dataset.items if i.split in ("val", "test") and i.label is not None]
+    leaks = leakage.find(train, held_out)
+    if leaks.same:
+        first, second = leaks.same[0]
+        raise LinegateError(
+            f"{len(leaks.same)} held-out picture(s) are also trained on, such as {first} = "
+            f"{second}: `linegate-trainer split --data {dataset.name} --again` mends it"
+        )
+    return leaks.near
+
+
+def train(dataset: Dataset, options: Options, work: Path, track: Track) -> "Trained":
+    """Run the learner. `work` is scratch space, gone afterwards."""
+    from trainer.learn import supervised  # torch takes seconds to load: only when it is needed
+
+    work.mkdir(parents=True, exist_ok=True)
+    settings = supervised.Settings(
+        seed=options.seed,
+        steps=options.steps or supervised.Settings().steps,
+        flips=not options.oriented,
+        full_range=options.full_range,
+    )
+    try:
+        backbone = _backbone(dataset, options, track)
+        return supervised.train(dataset, backbone, settings, work, track)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _backbone(dataset: Dataset, options: Options, track: Track) -> "Backbone":
+    if options.backbone is not None:
+        from trainer.learn import backbone
+
+        return backbone.load(options.backbone, options.taps)
+    from trainer.learn import scratch
+
+    settings = scratch.Settings(
+        seed=options.seed,
+        epochs=options.epochs or scratch.Settings().epochs,
+        flips=not options.oriented,
+    )
+    return scratch.train(dataset, settings, track)
+
+
+def judge(
+    runs: Runs, run: Run, dataset: Dataset, trained: "Trained", risk: Risk, track: Track
+) -> None:
+    """Everything that is known before the test split is opened goes into the run's record."""
+    face, val = trained.backbone.face, dataset.of("val")
+    scored = evaluate.score(trained.int8, face, dataset, val, track)
+    twin = evaluate.score(trained.float32, face, dataset, val, track)
+    good, defect = scored.of(GOOD), scored.of(DEFECT)
+    cuts = thresholds.fit(good, defect, risk)
+    normal = [item for item in dataset.of("train") if item.label == GOOD]
+    run.results |= {
+        "backbone": trained.backbone.name,
+        "face": face.model_dump(mode="json"),
+        "val": evaluate.figures(scored),
+        "thresholds": cuts.model_dump(mode="json"),
+        "parity": parity(scored, twin).model_dump(mode="json"),
+        "reference": reference.statistics(dataset, normal, good),
+    }
+    runs.keep(run, "backbone.onnx", trained.backbone.model.SerializeToString(deterministic=True))
+    runs.keep(run, "model.onnx", trained.int8)
+    runs.keep(run, "float.onnx", trained.float32)
+    runs.keep(run, "scores-val.csv", scores_csv(scored))
+
+
+def parity(int8: Scored, twin: Scored) -> Parity:
+    """How far the int8 file is from its float twin, on the same pictures."""
+    return Parity(
+        auroc_float=metrics.auroc(twin.of(GOOD), twin.of(DEFECT)),
+        auroc_int8=metrics.auroc(int8.of(GOOD), int8.of(DEFECT)),
+        max_score_change=float(abs(int8.scores - twin.scores).max()),
+        n=len(int8.items),
+        golden_tolerance=GOLDEN_TOLERANCE,
+    )
+
+
+def face_of(run: Run) -> Face:
+    return Face.model_validate(run.results["face"])
+
+
+def scores_csv(scored: Scored) -> bytes:
+    """One line per picture, all digits of the score: path,label,score."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["path", "label", "score"])
+    for item, score in zip(scored.items, scored.scores, strict=True):
+        table.writerow([item.path, item.label, repr(float(score))])
+    return text.getvalue().encode()
+
+
+def work_folder(home: Home, run: Run) -> Path:
+    return home.work / run.id
