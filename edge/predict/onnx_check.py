@@ -23,11 +23,11 @@ Field = tuple[int, int | memoryview]  # number; an integer, or the bytes of text
 Walk = Callable[["Walker", memoryview], None]
 
 
-def check_onnx(model: bytes) -> None:
+def check_onnx(model: bytes, max_fields: int = MAX_FIELDS) -> None:
     """Raises ModelRefused, and nothing else, unless the file is self-contained and plain."""
     if len(model) > MAX_MODEL_BYTES:
         raise ModelRefused(f"the file has {len(model)} bytes, more than {MAX_MODEL_BYTES}")
-    walker = Walker()
+    walker = Walker(max_fields)
     _model(walker, memoryview(model))
     if walker.nodes == 0:
         raise ModelRefused("not an ONNX file: it has no graph with operators")
@@ -36,9 +36,9 @@ def check_onnx(model: bytes) -> None:
 class Walker:
     """Reads fields and counts them over the whole file."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_fields: int) -> None:
         self.nodes = 0
-        self._left = MAX_FIELDS
+        self._left = max_fields
 
     def fields(self, data: memoryview) -> Iterator[Field]:
         """The fields of one message, in order."""
@@ -46,7 +46,7 @@ class Walker:
         while at < len(data):
             self._left -= 1
             if self._left < 0:
-                raise ModelRefused(f"the file has more than {MAX_FIELDS} fields")
+                raise ModelRefused("the file has too many fields")
             key, at = _varint(data, at)
             value, at = _value(data, at, key & 7)
             yield key >> 3, value

@@ -3,6 +3,7 @@
 The server's workers use it, and so does whoever wants the same numbers in-process (explain).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,4 +74,6 @@ def _tensors(described: list[Any]) -> Mapping[str, tuple[str, list[int | str | N
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    """ONNX Runtime's words without its source files and C++ signatures."""
+    text = re.sub(r"/\S+\.cc:\d+ .*?\) ", "", " ".join(str(error).split()))
+    return text.removeprefix("[ONNXRuntimeError] : ")[:300] or type(error).__name__

@@ -53,16 +53,11 @@ def main(folder: str, sha256: str, memory_bytes: str, cpu_s: str) -> int:
 def _limit(memory_bytes: int, cpu_s: int) -> None:
     os.nice(_NICENESS)
     used = psutil.Process().memory_info().vms
-    _lower(resource.RLIMIT_AS, used + memory_bytes)
-    _lower(resource.RLIMIT_CPU, cpu_s)
-    _lower(resource.RLIMIT_CORE, 0)
-
-
-def _lower(kind: int, limit: int) -> None:
-    """A limit that is lower already stays."""
-    _, hard = resource.getrlimit(kind)
-    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    resource.setrlimit(kind, (limit, limit))
+    _, inherited = resource.getrlimit(resource.RLIMIT_AS)
+    if inherited == resource.RLIM_INFINITY or used + memory_bytes < inherited:
+        resource.setrlimit(resource.RLIMIT_AS, (used + memory_bytes, inherited))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))  # SIGXCPU says why, SIGKILL not
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":
