@@ -87,7 +87,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class LineLost:
-    """The PLC's own connection broke: what it knew of the station is worth nothing."""
+    """The PLC's own connection broke: the state it knew is worth nothing until it comes again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class PlcRules:
             case Heartbeat(counter=counter):
                 self._heard(counter, now_ns)
             case LineLost():
-                self._state = self._beat_ns = None
+                self._state = None
         return effects
 
     def healthy(self, now_ns: int) -> bool:

@@ -130,7 +130,7 @@ class AnyGate(RuleBasedStateMachine):
 
     @rule()
     def line_is_lost(self) -> None:
-        self.state = self.beat_at = None
+        self.state = None
         self.happen(LineLost())
 
     @rule(

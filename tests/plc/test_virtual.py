@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from random import Random
 
 import pytest
@@ -177,6 +178,24 @@ def test_killed_broker_costs_rework_and_nothing_else(play, broker, until):
     assert plc.lane(seq) is Lane.PASS
     assert plc.summary()["plc"] == CLEAN
     assert plc.summary()["unsent"] == 1
+
+
+def test_broker_killed_again_and_again_never_passes_a_part_wrongly(play, broker, clock):
+    _, plc = play(lambda _: Verdict.PASS)
+    rng = Random(11)
+    number = 0
+    for _ in range(8):
+        next_kill_ns = clock.monotonic_ns() + int(rng.uniform(0.05, 0.4) * 1e9)
+        while clock.monotonic_ns() < next_kill_ns:
+            plc.trigger(f"P{(number := number + 1)}", deadline_ms=300)
+            time.sleep(0.005)
+        broker.restart()
+    assert plc.wait_idle(10)
+    summary = plc.summary()
+    assert summary["lanes"]["pass"] > 0
+    assert summary["lanes"]["pass"] + summary["lanes"]["rework"] == number
+    harm = {name: summary["plc"][name] for name in ("double", "unmatched", "unsafe_pass")}
+    assert harm == {"double": 0, "unmatched": 0, "unsafe_pass": 0}
 
 
 def test_garbage_from_the_gate_is_counted(play, spy, topics, until):
