@@ -171,7 +171,8 @@ class _Drawing:
         lz = float(np.sqrt(1 - LIGHT[0] ** 2 - LIGHT[1] ** 2))
         cosine = lz - LIGHT[0] * slope_x - LIGHT[1] * slope_y
         cosine /= np.sqrt(1 + slope_x**2 + slope_y**2)
-        corners = np.minimum(0, height - cv2.GaussianBlur(height, (0, 0), 6 * self._fine))
+        around = (round(20 * self._fine) + 1,) * 2
+        corners = np.minimum(0, height - cv2.blur(height, around))
         return as_map(0.35 + 0.65 * np.clip(cosine, 0, 1.4) / lz + 0.06 * corners)
 
 

@@ -35,9 +35,10 @@ def between(low: float, high: float, severity: float, rng: Rng) -> float:
     return low + (high - low) * float(np.clip(severity + scatter, 0, 1))
 
 
-def spot(piece: Piece, rng: Rng) -> Spot:
-    """A random place on the free surface."""
-    ys, xs = np.nonzero(piece.blank.face)
+def spot(piece: Piece, rng: Rng, room: float = 0) -> Spot:
+    """A random place on the free surface, with so much of it around."""
+    size = 2 * round(room * piece.blank.unit_px) + 1
+    ys, xs = np.nonzero(cv2.erode(piece.blank.face, np.ones((size, size), np.uint8)))
     i = rng.integers(len(xs))
     return float(xs[i]), float(ys[i])
 
@@ -56,6 +57,12 @@ def curve(piece: Piece, at: Spot, length: float, bend: float, rng: Rng) -> Point
     turns = np.cumsum(rng.normal(0, bend / n**0.5, n)) + rng.uniform(0, 2 * np.pi)
     line = np.cumsum(_steps(piece, turns, length), 0)
     return as_map(line - line[n // 2] + at)
+
+
+def free_curve(piece: Piece, length: float, bend: float, rng: Rng) -> Points:
+    """The one of a few random curves that lies on the free surface the most."""
+    curves = [curve(piece, spot(piece, rng), length, bend, rng) for _ in range(5)]
+    return max(curves, key=lambda line: _share_on(piece.blank.face, line))
 
 
 def walk(piece: Piece, rim: Circle, length: float, rng: Rng) -> Points:
@@ -159,6 +166,13 @@ def add(piece: Piece, light: Map) -> None:
 
 def mask(area: Map) -> Image:
     return as_image((area > _VISIBLE) * 255)
+
+
+def _share_on(area: Image, line: Points) -> float:
+    h, w = area.shape
+    x, y = np.round(line).astype(int).T
+    inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+    return float(np.count_nonzero(area[y[inside], x[inside]])) / len(line)
 
 
 def _steps(piece: Piece, turns: NDArray[np.float64], length: float) -> NDArray[np.float64]:

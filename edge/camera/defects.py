@@ -21,6 +21,7 @@ from edge.camera.brush import (
     blot,
     curl,
     curve,
+    free_curve,
     grains,
     grown,
     mask,
@@ -43,7 +44,7 @@ def paint(piece: Piece, kind: str, severity: float, rng: Rng) -> Image:
 
 
 def _scratch(piece: Piece, severity: float, rng: Rng) -> Map:
-    line = curve(piece, spot(piece, rng), between(45, 200, severity, rng), 0.3, rng)
+    line = free_curve(piece, between(45, 200, severity, rng), 0.3, rng)
     core = stroke(piece, line, between(1.5, 3.2, severity, rng), rng) * metal(piece)
     depth = between(0.24, 0.70, severity, rng)
     bright = 1 if rng.random() < 0.4 else -1
@@ -68,12 +69,12 @@ def _crack(piece: Piece, severity: float, rng: Rng) -> Map:
 def _dent(piece: Piece, severity: float, rng: Rng) -> Map:
     """A hollow: its slope towards the lamp is dark, the one away from it bright."""
     radius = between(9, 24, severity, rng) * piece.blank.unit_px
-    dx, dy = offsets(piece, spot(piece, rng))
+    dx, dy = offsets(piece, spot(piece, rng, room=8))
     stretch = rng.uniform(0.75, 1.3)
     inside = np.exp(-1.6 * ((dx / (radius * stretch)) ** 2 + (dy * stretch / radius) ** 2))
     inside *= metal(piece)
     towards_light = (dx * LIGHT[0] + dy * LIGHT[1]) / radius
-    steepness = between(0.55, 1.5, severity, rng)
+    steepness = between(0.65, 1.5, severity, rng)
     multiply(piece, 1 - (steepness * towards_light + 0.12) * inside)
     return as_map(inside)
 
@@ -124,28 +125,28 @@ def _burr(piece: Piece, severity: float, rng: Rng) -> Map:
     """A curl of metal left at an edge: bright, with a shadow beside it."""
     rim = piece.blank.rims[rng.integers(len(piece.blank.rims))]
     unit = piece.blank.unit_px
-    length_px = between(20, 54, severity, rng) * unit
-    line = arc(rim, length_px, between(2.5, 6.5, severity, rng) * unit, rng)
-    core = stroke(piece, line, between(2.2, 4.6, severity, rng), rng)
+    length_px = between(26, 62, severity, rng) * unit
+    line = arc(rim, length_px, between(3.5, 8, severity, rng) * unit, rng)
+    core = stroke(piece, line, between(2.6, 5.0, severity, rng), rng)
     shadow = beside(core, 3)
     multiply(piece, 1 - 0.5 * shadow)
-    add(piece, core * between(70, 130, severity, rng))
+    add(piece, core * between(85, 140, severity, rng))
     return as_map(np.maximum(core, shadow))
 
 
 def _contamination(piece: Piece, severity: float, rng: Rng) -> Map:
     """Something lies on the part: bright swarf, a dark fibre, or grains."""
-    at, light = spot(piece, rng), 0.0
-    darkness = between(0.4, 0.85, severity, rng)
+    at, light = spot(piece, rng, room=5), 0.0
+    darkness = between(0.48, 0.88, severity, rng)
     match int(rng.integers(3)):
         case 0:
             core = stroke(piece, curl(piece, at, between(7, 18, severity, rng), rng), 2.6, rng)
-            darkness, light = 0.2, between(50, 110, severity, rng)
+            darkness, light = 0.2, between(65, 120, severity, rng)
         case 1:
-            line = curve(piece, at, between(40, 120, severity, rng), 1.6, rng)
-            core = stroke(piece, line, between(1.5, 2.6, severity, rng), rng)
+            line = curve(piece, at, between(45, 120, severity, rng), 1.6, rng)
+            core = stroke(piece, line, between(1.7, 2.8, severity, rng), rng)
         case _:
-            core = grains(piece, at, round(between(3, 12, severity, rng)), rng)
+            core = grains(piece, at, round(between(4, 12, severity, rng)), rng)
     multiply(piece, (1 - darkness * core) * (1 - 0.35 * beside(core, 2)))
     add(piece, core * light)
     return core

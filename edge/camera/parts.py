@@ -84,7 +84,7 @@ def defect_of(settings: SimulatorSettings, number: int) -> Defect | None:
     if rng.random() >= settings.defect_share:
         return None
     kind = KINDS[rng.integers(len(KINDS))]
-    severity = float(rng.beta(1.6, 1.3))
+    severity = float(rng.beta(1.8, 1.1))
     return Defect(kind, severity, _view(settings.views, rng))
 
 

@@ -136,19 +136,21 @@ def _brushed(size: int, unit: float, angle_deg: float, rng: np.random.Generator)
     """Fine parallel lines of many lengths."""
     wide = size + size // 4  # enough to turn by ten degrees and still fill the middle
     lines = np.zeros((wide, wide), np.float32)
-    for length, thickness, weight in ((28, 0.5, 1.0), (70, 0.9, 0.8), (9, 0.6, 0.5)):
-        noise = rng.standard_normal((wide, wide), np.float32)
-        lines += weight * _drawn_out(noise, length * unit, thickness * unit)
+    for length, thickness, weight in ((70, 0.5, 1.0), (180, 0.9, 0.8), (22, 0.6, 0.5)):
+        columns = 3 + round(wide / (length * unit))
+        noise = rng.standard_normal((wide, columns), np.float32)
+        noise = as_map(cv2.GaussianBlur(noise, (0, 0), sigmaX=0.01, sigmaY=thickness * unit))
+        lines += weight * _stretched(noise, wide, wide)
     turn = cv2.getRotationMatrix2D((wide / 2, wide / 2), angle_deg, 1.0)
-    start = (wide - size) // 2
-    turn[:, 2] -= start
+    turn[:, 2] -= (wide - size) // 2
     return as_image(128 + 4.6 * as_map(cv2.warpAffine(lines, turn, (size, size))))
 
 
 def _turned(size: int, unit: float, rng: np.random.Generator) -> Image:
     """Concentric lines of a lathe tool."""
-    noise = np.tile(rng.standard_normal((240, size), np.float32), (3, 1))  # no seam
-    once_around = _drawn_out(noise, 0.7 * unit, 20)[240:480]
+    noise = rng.standard_normal((12, size), np.float32)
+    noise = as_map(cv2.GaussianBlur(noise, (0, 0), sigmaX=0.7 * unit, sigmaY=0.01))
+    once_around = _stretched(np.tile(noise, (3, 1)), size, 2160)[720:1440]  # no seam
     centre = (size / 2, size / 2)
     flags = cv2.WARP_INVERSE_MAP | cv2.WARP_POLAR_LINEAR | cv2.INTER_LINEAR
     return as_image(128 + 9 * as_map(cv2.warpPolar(once_around, (size, size), centre, size, flags)))
@@ -158,20 +160,17 @@ def _belt(height: int, width: int, unit: float, rng: np.random.Generator) -> Ima
     """Dark rubber with a woven pattern, dust and wear."""
     y, x = np.mgrid[0:height, 0:width] / max(unit, 0.2)
     weave = np.sin(x * 0.9) * np.sin(y * 0.9)
-    wear = cv2.resize(
-        rng.standard_normal((height // 32, width // 32), np.float32),
-        (width, height),
-        interpolation=cv2.INTER_CUBIC,
-    )
+    patches = rng.standard_normal((15, 20), np.float32)
+    wear = _stretched(patches, width, height)
     dust = rng.random((height, width)) > 0.9993
-    grey = 46 + 4 * weave + 5 * as_map(wear) + 25 * dust
+    grey = 46 + 4 * weave + 3.5 * wear + 25 * dust
     grey += 3 * rng.standard_normal((height, width), np.float32)
     return as_image(np.maximum(grey, 12)[..., None] * np.array([1.08, 1.0, 0.92]))
 
 
-def _drawn_out(noise: Map, along_x_px: float, along_y_px: float) -> Map:
-    """Noise blurred along x and y, of deviation 1."""
-    drawn = as_map(cv2.GaussianBlur(noise, (0, 0), sigmaX=along_x_px, sigmaY=along_y_px))
+def _stretched(noise: Map, width: int, height: int) -> Map:
+    """Smooth between the values of a coarser noise; deviation 1."""
+    drawn = as_map(cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC))
     return as_map(drawn / drawn.std())
 
 
