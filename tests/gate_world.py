@@ -271,9 +271,7 @@ class World:
         if self.random.random() < 0.003:
             spent = 500
         self._disk_free_ns = max(self._disk_free_ns, self.now_ns) + ns(spent)
-        self._later(
-            self._disk_free_ns, lambda: self._land(writes, done, inspection_id, revision)
-        )
+        self._later(self._disk_free_ns, lambda: self._land(writes, done, inspection_id, revision))
 
     def _land(
         self, writes: tuple[Write, ...], done: ev.Event, inspection_id: str | None, revision: int
@@ -320,9 +318,7 @@ class World:
 
     def _silently(self, action: Callable[[], None]) -> None:
         """Let a commit land whose success nobody hears."""
-        closure = dict(
-            zip(action.__code__.co_freevars, action.__closure__ or (), strict=True)
-        )
+        closure = dict(zip(action.__code__.co_freevars, action.__closure__ or (), strict=True))
         if "writes" in closure and self.now_ns >= self._disk_broken_until_ns:
             self._apply(closure["writes"].cell_contents, ev.Tick())
 
