@@ -75,11 +75,10 @@ def half_groups(ledger: Path) -> list[str]:
 @pytest.mark.system
 def test_killed_writer_loses_nothing_acknowledged_and_leaves_nothing_half(victims, path):
     seed = random.randrange(10**6)
-    print("seed", seed)
     delays = random.Random(seed)
     for _ in range(KILLS):
         acknowledged = victims.kill_one(path, "whole", delays.uniform(0, 0.05))
-        assert half_groups(path) == []
+        assert half_groups(path) == [], f"seed {seed}"
         reader = LedgerReader(path)
         assert reader.inspection(f"i-{acknowledged}") is not None
         assert reader.record_count() == reader.extent().last_seq >= 4 * acknowledged

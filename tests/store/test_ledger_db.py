@@ -185,7 +185,7 @@ def test_ledger_of_a_newer_linegate_is_refused(open_ledger, path):
             " values ('ledger', '0099_from_tomorrow', '')"
         )
     foreign.close()
-    with pytest.raises(StoreError, match="0099_from_tomorrow.*newer Linegate"):
+    with pytest.raises(StoreError, match=r"0099_from_tomorrow.*newer Linegate"):
         open_ledger()
 
 
@@ -212,7 +212,7 @@ def test_damaged_ledger_is_refused_and_recovery_begins_anew(open_ledger, make, p
         del content[len(content) // 2 :]
     path.write_bytes(content)
 
-    with pytest.raises(LedgerDamaged, match="is damaged .*restore a backup"):
+    with pytest.raises(LedgerDamaged, match=r"is damaged .*restore a backup"):
         open_ledger()
     db = open_ledger(recover=True)
     assert db.meta["epoch"] != epoch

@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from edge.core.errors import NotDurable
 from edge.core.messages import By, Verdict
@@ -50,8 +55,7 @@ class Model:
     def apply(self, write: Write) -> None:
         match write:
             case OpenPart(draft):
-                row = {"verdict": None, "revision": 0, "acked": False, "answer": None}
-                self.rows.setdefault(draft.inspection_id, row)
+                self._row(draft.inspection_id)
             case ClosePart():
                 self._close(write)
             case AddReview(review):
@@ -60,27 +64,31 @@ class Model:
                 self._record_once(Kind.REVIEW, review.model_dump_json())
             case AddEvent(event):
                 self.records.append((Kind.EVENT, event.model_dump_json()))
-            case KeepImage(event):
-                key = (event.inspection_id, event.view, event.kind)
-                if key not in self.images:
-                    self.images[key] = False
-                    self.records.append((Kind.EVENT, event.model_dump_json()))
-            case PruneImages(keys):
-                for key in keys:
-                    name = (key.inspection_id, key.view, key.kind)
-                    if name in self.images:
-                        self.images[name] = True
-            case MarkAcked(inspection_id):
-                if inspection_id in self.rows:
-                    self.rows[inspection_id]["acked"] = True
+            case MarkAcked(inspection_id) if inspection_id in self.rows:
+                self.rows[inspection_id]["acked"] = True
             case SetMeta(key, value):
                 self.meta[key] = value
+            case KeepImage() | PruneImages():
+                self._image(write)
+
+    def _row(self, inspection_id: str) -> dict[str, Any]:
+        new = {"verdict": None, "revision": 0, "acked": False, "answer": None}
+        return self.rows.setdefault(inspection_id, new)
+
+    def _image(self, write: KeepImage | PruneImages) -> None:
+        if isinstance(write, PruneImages):
+            names = {(key.inspection_id, key.view, key.kind) for key in write.keys}
+            self.images.update(dict.fromkeys(names & self.images.keys(), True))
+            return
+        event = write.event
+        key = (event.inspection_id, event.view, event.kind)
+        if key not in self.images:
+            self.images[key] = False
+            self.records.append((Kind.EVENT, event.model_dump_json()))
 
     def _close(self, write: ClosePart) -> None:
         record, body = write.record, write.record.model_dump_json()
-        row = self.rows.setdefault(
-            record.inspection_id, {"verdict": None, "revision": 0, "acked": False, "answer": None}
-        )
+        row = self._row(record.inspection_id)
         bodies = row.setdefault("bodies", {})
         if bodies.get(record.revision, body) != body:
             raise Refused
