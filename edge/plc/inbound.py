@@ -23,8 +23,8 @@ from edge.core.topics import LineTopics
 
 @dataclass(frozen=True, slots=True)
 class BadMessage:
-    """A message that is not of its schema, with as much of its identity as could be read: a
-    trigger with `part_id` and `seq` is answered `refused: bad_message`, an order by its `id`."""
+    """A message that is not of its schema. What could be read of a trigger's `part_id` and `seq`,
+    or of an order's `id`, is there to answer it by."""
 
     topic: str
     part_id: str | None
@@ -60,7 +60,7 @@ class Inbox:
         try:
             return parse(kind, payload)
         except MessageRefused as error:
-            return _bad(topic, payload, str(error))
+            return _bad(kind, topic, payload, str(error))
 
 
 class RateCap:
@@ -87,15 +87,12 @@ _ORDER_ID: TypeAdapter[str] = TypeAdapter(
 )
 
 
-def _bad(topic: str, payload: bytes, error: str) -> BadMessage:
+def _bad(kind: type[Inbound], topic: str, payload: bytes, error: str) -> BadMessage:
     fields = _fields(payload)
-    return BadMessage(
-        topic=topic,
-        part_id=_valid(_PART_ID, fields.get("part_id")),
-        seq=_valid(_SEQ, fields.get("seq")),
-        error=error,
-        order_id=_valid(_ORDER_ID, fields.get("id")),
-    )
+    if kind is Trigger:
+        part_id = _valid(_PART_ID, fields.get("part_id"))
+        return BadMessage(topic, part_id, _valid(_SEQ, fields.get("seq")), error)
+    return BadMessage(topic, None, None, error, order_id=_valid(_ORDER_ID, fields.get("id")))
 
 
 def _fields(payload: bytes) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from edge.core.messages import (
     StateMessage,
     StateWord,
     TriggerAck,
+    Verdict,
     VerdictMessage,
 )
 from edge.core.topics import LineTopics
@@ -103,9 +104,11 @@ class PlcLink:
     # ---- to the line ----
 
     def publish_verdict(self, message: VerdictMessage) -> None:
-        """Never sent after `valid_until`."""
-        left_s = (message.valid_until - self._clock.now()).total_seconds()
-        expires_ns = self._clock.monotonic_ns() + round(left_s * 1e9)
+        """A pass is never sent after its `valid_until`; anything else is harmless at any time."""
+        expires_ns = None
+        if message.verdict is Verdict.PASS:
+            left_s = (message.valid_until - self._clock.now()).total_seconds()
+            expires_ns = self._clock.monotonic_ns() + round(left_s * 1e9)
         self._send("verdicts", self._topics.verdict, message, expires_ns=expires_ns)
 
     def publish_ack(self, ack: TriggerAck) -> None:

@@ -20,6 +20,7 @@ from edge.core.messages import (
     StateWord,
     Trigger,
     TriggerAck,
+    Verdict,
 )
 from edge.plc.inbound import BadMessage
 from edge.plc.link import LinkUp, PlcLink
@@ -75,10 +76,12 @@ def test_mqtt5_broker_is_told_to_forget_the_verdict(broker, open_gate, spy, topi
     assert [seen.expiry_s for seen in spy.on(topics.verdict)] == [1, 30]
 
 
-def test_verdict_past_its_time_is_not_sent(broker, open_gate, spy, topics, verdict, until):
+def test_pass_past_its_time_is_not_sent_but_rework_is(
+    broker, open_gate, spy, topics, verdict, until
+):
     gate = open_gate(broker.port)
-    gate.link.publish_verdict(verdict(1, valid_s=-0.001))
-    gate.link.publish_verdict(verdict(2))
+    gate.link.publish_verdict(verdict(1, Verdict.PASS, valid_s=-0.001))
+    gate.link.publish_verdict(verdict(2, Verdict.REWORK, valid_s=-60))
     assert until(lambda: spy.on(topics.verdict))
     assert [json.loads(seen.payload)["seq"] for seen in spy.on(topics.verdict)] == [2]
     assert gate.link.counters["dropped_expired"] == 1
