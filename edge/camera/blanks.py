@@ -28,7 +28,7 @@ class Circle:
 class Blank:
     """One face of the part without texture and colour. Maps are (H, W), uint8."""
 
-    unit_px: float  # pixels per unit of the drawing; 1.0 in a 640x480 frame
+    unit_px: float  # pixels per unit of the drawing; 1.0 where a frame is 480 px high
     shade: Image  # brightness under the lamp
     alpha: Image  # 255 on the part, 0 beside it
     cover: Image  # how much of the belt is hidden, by the part or by its shadow

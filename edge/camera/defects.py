@@ -1,7 +1,7 @@
 """How a defect looks: one painter per kind, from hardly visible to obvious.
 
 A painter changes the piece in place and returns where: 0..1, (H, W). Lengths are drawing units
-(blanks.py): pixels of a 640x480 frame.
+(blanks.py).
 """
 
 from collections.abc import Callable

@@ -3,6 +3,7 @@
 from edge.camera.replay import ReplayCamera
 from edge.camera.simulator import Simulator
 from edge.camera.source import FrameSource
+from edge.camera.steady import SteadyCamera
 from edge.config import Camera
 from edge.core.clock import Clock
 from edge.core.errors import ConfigError
@@ -15,3 +16,8 @@ def open_camera(camera: Camera, clock: Clock) -> FrameSource:
     if camera.replay is None:
         raise ConfigError(f"camera {camera.name!r}: kind = 'replay' needs [camera.replay]")
     return ReplayCamera(camera.replay, clock)
+
+
+def steady_camera(camera: Camera, clock: Clock) -> SteadyCamera:
+    """The same, for a station: one that is reopened when it is lost."""
+    return SteadyCamera(open_camera(camera, clock), camera.name, clock)

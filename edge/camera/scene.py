@@ -39,7 +39,7 @@ class Scene:
         """`rim`: the camera looks at the part's rim instead of its top."""
         self._seed = seed
         self._size = (width_px, height_px)
-        self._unit = min(width_px / 640, height_px / 480)
+        self._unit = min(width_px / (600 if rim else 480), height_px / 480)  # the part fits in
         self._look_at = Purpose.RIM if rim else Purpose.TOP
         self._blank = flange_rim(self._unit) if rim else flange_top(self._unit)
         rng = stream(seed, int(rim), Purpose.TEXTURES)

@@ -11,7 +11,7 @@ from edge.core.clock import Clock, ns
 from edge.core.errors import CameraError, CameraFrozen, CameraLost, CameraTimeout
 from edge.core.preprocess import Image
 
-BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # between attempts to reopen; the last one repeats
+BACKOFF_S = (0.2, 0.5, 1.0, 2.0)  # between attempts to reopen; the last one repeats
 TIMEOUTS_IN_A_ROW = 3  # then it is reopened, too: some drivers hang until they are
 _ROW_STEP = 7  # of the rows that are compared: noise differs in any of them
 
@@ -32,11 +32,16 @@ class SteadyCamera:
         self._timeouts = 0
         self._seq: int | None = None
         self._sample: Image | None = None
-        self.trouble: str | None = None  # why it delivers nothing at present
+        self._trouble: CameraError | None = None
 
     @property
     def live(self) -> bool:
         return self._camera.live
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it delivered nothing the last time; None after a good frame."""
+        return None if self._trouble is None else str(self._trouble)
 
     def __enter__(self) -> Self:
         self.probe()
@@ -54,22 +59,24 @@ class SteadyCamera:
 
     def grab(self, shot: Shot, timeout_s: float) -> Frame:
         """A frame that is not the last one again. Raises CameraTimeout, CameraLost, and
-        CameraFrozen; after the latter two the camera is reopened."""
+        CameraFrozen; after the latter two, and until the camera is open again, the same error."""
         if not self.probe():
-            raise CameraLost(self.trouble or f"camera {self._name} is not open")
+            raise type(self._trouble or CameraLost())(self.trouble or "not open")
         try:
             frame = self._camera.grab(shot, timeout_s)
             self._refuse_if_frozen(frame)
         except CameraTimeout as error:
             self._timeouts += 1
             if self._timeouts >= TIMEOUTS_IN_A_ROW:
-                self._give_up(f"{self._timeouts} times no frame in time, the last: {error}")
+                self._close()
+                self._wait(CameraLost(f"{self._timeouts} times no frame in time: {error}"))
             raise
         except CameraError as error:
-            self._give_up(str(error))
+            self._close()
+            self._wait(error)
             raise
         self._timeouts = self._attempts = 0
-        self.trouble = None
+        self._trouble = None
         return frame
 
     def _refuse_if_frozen(self, frame: Frame) -> None:
@@ -88,22 +95,18 @@ class SteadyCamera:
         try:
             self._camera.__enter__()
         except CameraError as error:
-            self._wait(str(error))
+            self._wait(error)
             return
         self._open, self._seq, self._timeouts = True, None, 0
         _log.info("camera_open", camera=self._name, attempts=self._attempts + 1)
 
-    def _give_up(self, trouble: str) -> None:
-        self._close()
-        self._wait(trouble)
-
-    def _wait(self, trouble: str) -> None:
+    def _wait(self, trouble: CameraError) -> None:
         pause_s = BACKOFF_S[min(self._attempts, len(BACKOFF_S) - 1)]
         self._retry_at_ns = self._clock.monotonic_ns() + ns(1000 * pause_s)
         self._attempts += 1
-        if trouble != self.trouble:
-            _log.warning("camera_trouble", camera=self._name, problem=trouble)
-        self.trouble = trouble
+        if str(trouble) != self.trouble:
+            _log.warning("camera_trouble", camera=self._name, problem=str(trouble))
+        self._trouble = trouble
 
     def _close(self) -> None:
         if self._open:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import click
 import cv2
+import numpy as np
 
 from edge.camera.frame_list import read_frame_list
 from edge.camera.opening import open_camera
@@ -20,8 +21,9 @@ from edge.config import Camera, StationConfig, load_station
 from edge.core.cli import print_json
 from edge.core.clock import Clock
 from edge.core.errors import CameraTimeout, ConfigError, LinegateError
-from edge.core.preprocess import Image
+from edge.core.preprocess import Image, crop
 from edge.core.quality import measure
+from edge.core.recipe import Roi
 
 COLUMNS = ("path", "label", "defect_kind", "mask_or_box_path", "group", "split", "domain", "order")
 TRIES = 3  # for one frame, if none comes in time
@@ -35,6 +37,7 @@ TRIES = 3  # for one frame, if none comes in time
 @click.option("--parts", required=True, type=click.IntRange(1), help="How many parts.")
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="New folder.")
 @click.option("--camera", "camera_name", help="Only this camera; otherwise all of the station.")
+@click.option("--roi", help="Keep only this region: the recipe's x,y,w,h, in pixels.")
 @click.option("--defect-share", type=click.FloatRange(0, 1), help="Simulator: share of defects.")
 @click.option("--seed", type=int, help="Simulator: other parts than the station's own.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, last line.")
@@ -43,6 +46,7 @@ def command(
     parts: int,
     folder: Path,
     camera_name: str | None,
+    roi: str | None,
     defect_share: float | None,
     seed: int | None,
     as_json: bool,
@@ -50,7 +54,8 @@ def command(
     """Grab frames and write them as PNG, with a parts.csv for `linegate-trainer import`.
 
     What is known about a part (by the simulator, or by the list of a replay) fills label, kind
-    and mask; for any other camera these stay empty. Ctrl-C keeps what was recorded.
+    and mask; for any other camera these stay empty. Where the recipe has a region (roi), give
+    it here, too: a model must learn from what it will see. Ctrl-C keeps what was recorded.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: not an empty folder; choose a new one")
@@ -58,7 +63,7 @@ def command(
         _simulate(camera, defect_share, seed)
         for camera in _chosen(load_station(config_file), camera_name)
     ]
-    data_set = DataSet(folder)
+    data_set = DataSet(folder, None if roi is None else _parse_roi(roi))
     _record(cameras, _part_ids(cameras[0], parts), data_set, SystemClock())
     if as_json:
         result = {"to": str(folder), "pictures": data_set.pictures, "kinds": data_set.kinds}
@@ -70,8 +75,9 @@ def command(
 class DataSet:
     """A folder of frames with its parts.csv, written as they come."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, roi: Roi | None) -> None:
         self._folder = folder
+        self._roi = roi
         self.pictures = 0
         self.kinds: Counter[str] = Counter()
         self.quality: dict[str, tuple[float, float]] = {}  # lowest and highest of each figure
@@ -88,12 +94,12 @@ class DataSet:
 
     def add(self, shot: Shot, image: Image, truth: FrameTruth, order: int) -> None:
         name = f"{shot.part_id}_{shot.view}.png"
-        _write(self._folder / "images" / name, image)
+        _write(self._folder / "images" / name, self._cut(image))
         mask = ""
         if truth.mask is not None:
             mask = f"masks/{name}"
             (self._folder / "masks").mkdir(exist_ok=True)
-            _write(self._folder / mask, truth.mask, (cv2.IMWRITE_PNG_BILEVEL, 1))
+            _write(self._folder / mask, self._cut(truth.mask), (cv2.IMWRITE_PNG_BILEVEL, 1))
         label = "" if truth.label is None else truth.label
         group = truth.group or shot.part_id
         self._csv.writerow(
@@ -104,6 +110,9 @@ class DataSet:
         for name, figure in measure(image).model_dump().items():
             low, high = self.quality.get(name, (figure, figure))
             self.quality[name] = (round(min(low, figure), 4), round(max(high, figure), 4))
+
+    def _cut(self, image: Image) -> Image:
+        return image if self._roi is None else np.ascontiguousarray(crop(image, self._roi))
 
 
 def _record(cameras: Sequence[Camera], ids: Sequence[str], data_set: DataSet, clock: Clock) -> None:
@@ -161,6 +170,14 @@ def _part_ids(camera: Camera, parts: int) -> list[str]:
     if camera.kind == "replay" and camera.replay is not None:
         return [row.part_id for row in read_frame_list(camera.replay)[:parts]]
     return [part_id(number) for number in range(parts)]
+
+
+def _parse_roi(text: str) -> Roi:
+    try:
+        x, y, w, h = (int(number) for number in text.split(","))
+        return Roi(x_px=x, y_px=y, w_px=w, h_px=h)
+    except ValueError as error:
+        raise ConfigError(f"--roi {text}: give x,y,w,h in pixels, such as 80,0,480,480") from error
 
 
 def _write(path: Path, image: Image, options: Sequence[int] = ()) -> None:

@@ -147,6 +147,8 @@ def test_same_pixels_under_a_running_counter_are_a_frozen_camera(steady, camera,
     for _ in range(2):
         with pytest.raises(CameraFrozen, match="same picture"):
             steady.grab(shot(), 1)
+        with pytest.raises(CameraFrozen, match="same picture"):  # not yet reopened
+            steady.grab(shot(), 1)
         wait(clock, 10)
     assert steady.grab(shot(), 1).seq == 4
     assert camera.opened == 3

@@ -92,6 +92,16 @@ def test_one_camera_can_be_chosen(station, record):
     }
 
 
+def test_region_of_the_recipe_cuts_pictures_and_masks(station, record):
+    config = station(SIMULATOR.format(name="main"))
+    _, whole = record(config, "--parts", "9", to="whole")
+    _, cut = record(config, "--parts", "9", "--roi", "30,10,100,90", to="cut")
+    for row in rows(whole):
+        for name in filter(None, (row["path"], row["mask_or_box_path"])):
+            before, after = (cv2.imread(str(folder / name)) for folder in (whole, cut))
+            assert np.array_equal(after, before[10:100, 30:130])
+
+
 @pytest.mark.parametrize(("share", "label"), [("0", "0"), ("1", "1")])
 def test_share_of_defects_can_be_overridden(station, record, share, label):
     camera = SIMULATOR.format(name="main").replace('["main", "side"]', '["main"]')
@@ -134,6 +144,8 @@ def test_folder_that_holds_something_is_left_alone(station, record, tmp_path):
         (["--camera", "top"], "no camera named 'top'; the station has main"),
         (["--defect-share", "2"], "2.0 is not in the range"),
         (["--parts", "0"], "0 is not in the range"),
+        (["--roi", "1,2,3"], "give x,y,w,h in pixels"),
+        (["--roi", "0,0,0,9"], "give x,y,w,h in pixels"),
     ],
 )
 def test_wrong_use_is_explained(station, record, options, problem):
