@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from store.victims import Victims
 
 from edge.core.messages import By, Level, Reason, Verdict, VerdictMessage
 from edge.core.records import AlarmRecord, EventRecord, ImageEvent, InspectionRecord, ReviewRecord
@@ -148,6 +149,13 @@ def clock() -> HandClock:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def victims() -> Iterator[Victims]:
+    some = Victims()
+    yield some
+    some.close()
 
 
 OpenLedger = Callable[..., LedgerDb]
