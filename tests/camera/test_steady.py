@@ -99,7 +99,8 @@ def test_pauses_between_attempts_grow_and_then_stay(clock):
                 attempts.append((clock.ns - start) / 1e9)
             wait(clock, 0.1)
     pauses = np.diff([0, *attempts])
-    expected = [*BACKOFF_S, BACKOFF_S[-1], BACKOFF_S[-1]][: len(pauses)]
+    expected = [*BACKOFF_S, *[BACKOFF_S[-1]] * 20][: len(pauses)]
+    assert len(pauses) > len(BACKOFF_S)
     assert pauses == pytest.approx(expected, abs=0.11)
 
 
@@ -110,7 +111,7 @@ def test_camera_that_opens_but_delivers_nothing_is_not_reopened_without_pause(ca
             with pytest.raises(CameraLost):
                 steady.grab(shot(), 1)
             wait(clock, 0.1)
-    assert camera.opened <= 7
+    assert camera.opened <= 9
 
 
 def test_one_timeout_does_not_close_the_camera_but_several_do(steady, camera, shot):
