@@ -67,7 +67,8 @@ def number_of(part_id: str) -> int:
     match = _PART_ID.fullmatch(part_id)
     if match:
         return int(match[1])
-    return int.from_bytes(hashlib.blake2b(part_id.encode(), digest_size=6).digest(), "big")
+    digest = hashlib.blake2b(part_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % 1_000_000
 
 
 def truth_of(settings: SimulatorSettings, part_id: str) -> Truth:

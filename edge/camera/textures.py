@@ -84,7 +84,7 @@ class Setting:
     ) -> None:
         self._shape = (height_px, width_px)
         self._belt = _belt(height_px + _MARGIN_PX, width_px + _MARGIN_PX, unit, rng)
-        self._light = [_light_map(height_px, width_px, rng) for _ in range(12)]
+        self._light = [_light_map(height_px, width_px, rng) for _ in range(8)]
         self._noise = _noise(height_px + _MARGIN_PX, width_px + _MARGIN_PX, rng)
 
     def belt(self, rng: np.random.Generator) -> Image:
