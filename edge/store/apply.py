@@ -6,7 +6,7 @@ from typing import assert_never
 
 from sqlite_utils import Database
 
-from edge.core.records import InspectionRecord, Kind, ReviewRecord, body_sha256
+from edge.core.records import ImageEvent, InspectionRecord, Kind, ReviewRecord, body_sha256
 from edge.store.rows import stamp
 from edge.store.writes import (
     AddAlarm,
@@ -149,6 +149,26 @@ def _add_review(db: Database, review: ReviewRecord) -> None:
         raise WriteRefused(f"there is no inspection {of} to review")
     if not _exists(db, "select 1 from records where inspection_id = ? and body = ?", of, body):
         _append(db, Kind.REVIEW, of, review.at, body)
+        _keep_as_evidence(db, review)
+
+
+def _keep_as_evidence(db: Database, review: ReviewRecord) -> None:
+    """What people looked at teaches most: the frames of a passed part that someone judged are
+    kept as long as a review's, and the trainer gets them, too."""
+    passed = "inspection_id = ? and kind = 'frame' and class = 'pass' and pruned_at is null"
+    of = review.inspection_id
+    rows = list(db.table("images").rows_where(passed, [of], order_by="view"))
+    db.execute(f"update images set class = 'review', send = 1 where {passed}", [of])
+    for row in rows:
+        event = ImageEvent(
+            inspection_id=of,
+            view=row["view"],
+            sha256=row["sha256"],
+            bytes=row["bytes"],
+            send=True,
+            at=review.at,
+        )
+        _append(db, Kind.EVENT, of, event.at, event.model_dump_json())
 
 
 def _keep_image(db: Database, write: KeepImage) -> None:

@@ -99,7 +99,13 @@ class ImageWriter:
         return why is None
 
     def waiting(self) -> int:
+        """Images that are not on the disk yet."""
         return len(self._waiting)
+
+    @property
+    def mode(self) -> Mode:
+        """How the disk stands; it is looked at every half minute."""
+        return self._retention.mode
 
     def close(self, timeout_s: float = 10.0) -> bool:
         """Keep what is queued, then stop. False if it takes too long; the rest is lost."""

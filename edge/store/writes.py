@@ -37,7 +37,10 @@ class ClosePart:
 
 @dataclass(frozen=True, slots=True)
 class AddReview:
-    """A person's word. A repeat changes nothing. Refused: an inspection nobody knows."""
+    """A person's word. A repeat changes nothing. Refused: an inspection nobody knows.
+
+    If the part had passed, its frames become evidence: kept as long, and sent to the trainer.
+    """
 
     review: ReviewRecord
 

@@ -8,7 +8,7 @@ import pytest
 
 from edge.core.errors import NotDurable, StoreError
 from edge.core.messages import By, Verdict, VerdictMessage
-from edge.core.records import InspectionRecord, Kind, body_sha256
+from edge.core.records import ImageEvent, InspectionRecord, Kind, body_sha256
 from edge.store.opening import LedgerDamaged
 from edge.store.reader import LedgerReader
 from edge.store.schema import migrations
@@ -85,6 +85,16 @@ def test_review_of_an_unknown_inspection_is_refused_and_its_group_with_it(db, ma
     with pytest.raises(WriteRefused, match="no inspection i-9"):
         db.commit([make.event(1), make.review(9)])
     assert LedgerReader(path).record_count() == 0
+
+
+def test_reviewed_pass_becomes_evidence_and_goes_to_the_trainer(db, make, path):
+    db.commit([make.closing(1, Verdict.PASS), make.image(1, Verdict.PASS, send=False)])
+    db.commit([make.review(1, Verdict.REWORK)])
+    reader = LedgerReader(path)
+    (image,) = reader.images_of("i-1")
+    assert (image.image_class, image.send) == (Verdict.REVIEW, True)
+    told = ImageEvent.model_validate_json(reader.records_of("i-1")[-1].body)
+    assert (told.sha256, told.send) == (image.sha256, True)
 
 
 def test_two_inspections_of_one_trigger_cannot_both_be_closed(db, make):

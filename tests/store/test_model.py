@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 
 from edge.core.errors import NotDurable
 from edge.core.messages import By, Verdict
-from edge.core.records import Kind
+from edge.core.records import ImageEvent, Kind, ReviewRecord
 from edge.store.ledger_db import LedgerDb
 from edge.store.reader import LedgerReader
 from edge.store.writes import (
@@ -50,6 +50,7 @@ class Model:
         self.rows: dict[str, dict[str, Any]] = {}
         self.records: list[tuple[Kind, str]] = []
         self.images: dict[tuple[str, str, str], bool] = {}  # pruned?
+        self.passes: dict[tuple[str, str, str], ImageEvent] = {}  # not judged by a person yet
         self.meta: dict[str, str] = {}
 
     def apply(self, write: Write) -> None:
@@ -61,7 +62,7 @@ class Model:
             case AddReview(review):
                 if review.inspection_id not in self.rows:
                     raise Refused
-                self._record_once(Kind.REVIEW, review.model_dump_json())
+                self._review(review)
             case AddEvent(event):
                 self.records.append((Kind.EVENT, event.model_dump_json()))
             case MarkAcked(inspection_id) if inspection_id in self.rows:
@@ -84,6 +85,8 @@ class Model:
         key = (event.inspection_id, event.view, event.kind)
         if key not in self.images:
             self.images[key] = False
+            if write.image_class is Verdict.PASS:
+                self.passes[key] = event
             self.records.append((Kind.EVENT, event.model_dump_json()))
 
     def _close(self, write: ClosePart) -> None:
@@ -101,9 +104,16 @@ class Model:
             row["acked"] = row["acked"] and row["answer"] == answer
             row.update(verdict=record.verdict, revision=record.revision, answer=answer)
 
-    def _record_once(self, kind: Kind, body: str) -> None:
-        if (kind, body) not in self.records:
-            self.records.append((kind, body))
+    def _review(self, review: ReviewRecord) -> None:
+        record = (Kind.REVIEW, review.model_dump_json())
+        if record in self.records:
+            return
+        self.records.append(record)
+        key = (review.inspection_id, "main", "frame")
+        event = self.passes.pop(key, None)
+        if event is not None and not self.images[key]:
+            sent = event.model_copy(update={"send": True, "at": review.at})
+            self.records.append((Kind.EVENT, sent.model_dump_json()))
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -162,6 +172,7 @@ class LedgerMachine(RuleBasedStateMachine):
         }
         copy.records = list(self.model.records)
         copy.images, copy.meta = dict(self.model.images), dict(self.model.meta)
+        copy.passes = dict(self.model.passes)
         return copy
 
     @rule()
