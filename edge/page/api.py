@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -21,12 +20,9 @@ from edge.page.people import clean_name, review
 from edge.store.rows import Inspection, KeptImage
 
 MAX_PARTS = 200
-Delivered = Callable[[str], bool | None]
 
 
-def api_routes(
-    watcher: Watcher, orders: Orders, live: Live, delivered: Delivered, token: str
-) -> list[Route]:
+def api_routes(watcher: Watcher, orders: Orders, live: Live, token: str) -> list[Route]:
     def status(request: Request) -> Response:
         word = watcher.gate.word()
         shown = word.status.model_dump(mode="json", exclude={"counters"}) if word.status else None
@@ -41,7 +37,7 @@ def api_routes(
         if found is None:
             raise Refused(404, "There is no such part.")
         reviews = watcher.reviews(found.inspection_id)
-        return JSONResponse(detail_json(found, reviews, delivered(found.inspection_id)))
+        return JSONResponse(detail_json(found, reviews, watcher.delivered(found.inspection_id)))
 
     async def post_review(request: Request) -> Response:
         body = _review_body(await request.body())

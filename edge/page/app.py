@@ -25,12 +25,13 @@ from edge.config import StationConfig
 from edge.core.clock import Clock
 from edge.core.errors import StoreError
 from edge.core.recipe import Recipe
-from edge.page.api import Delivered, api_routes
+from edge.page.api import api_routes
 from edge.page.gate_word import GateWatch, Orders
 from edge.page.guard import Guard, Refused, form_fields
 from edge.page.live import EventStream, Live
-from edge.page.look import Watcher
+from edge.page.look import DeliveredUpTo, Watcher
 from edge.page.people import (
+    NameMissing,
     Said,
     change_level,
     clean_name,
@@ -40,6 +41,7 @@ from edge.page.people import (
 )
 from edge.page.pictures import heat_box, thumbnail
 from edge.page.questions import PageQuestions
+from edge.page.recipe_book import RecipeBook
 from edge.page.render import HERE, Renderer
 from edge.page.views import Setting, detail
 from edge.store.images import ImageStore
@@ -50,7 +52,7 @@ BACK = re.compile(r"/(parts/[A-Za-z0-9_.:-]{1,64})?")
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}  # the name is the content
 
 
-def nothing_known(inspection_id: str) -> bool | None:
+def nothing_known(epoch: str) -> int | None:
     """Without the post's books, nobody knows what was delivered."""
     return None
 
@@ -60,12 +62,12 @@ def make_app(
     recipes: Mapping[str, Recipe],
     orders: Orders,
     clock: Clock,
-    delivered: Delivered = nothing_known,
+    delivered_up_to: DeliveredUpTo = nothing_known,
     zone: tzinfo | None = None,
 ) -> Starlette:
     """The page of one station. `orders` sends an order to the gate and raises LinegateError if it
-    is away; `delivered` says whether the trainer has an inspection (None: not known)."""
-    pages = Pages(config, recipes, orders, clock, delivered, zone)
+    is away; `delivered_up_to` says how far the trainer has the records of an epoch."""
+    pages = Pages(config, recipes, orders, clock, delivered_up_to, zone)
     return Starlette(
         routes=pages.routes(),
         middleware=[Middleware(Guard, config.page.allowed_hosts, pages.token)],
@@ -87,24 +89,22 @@ class Pages:
         recipes: Mapping[str, Recipe],
         orders: Orders,
         clock: Clock,
-        delivered: Delivered,
+        delivered_up_to: DeliveredUpTo,
         zone: tzinfo | None,
     ) -> None:
         self.token = secrets.token_urlsafe(32)
         self._clock = clock
         self._orders = orders
-        self._delivered = delivered
         self._store = ImageStore(config.images_dir)
         self._questions = PageQuestions(config.ledger_path)
+        reader = LedgerReader(config.ledger_path)
         self._watcher = Watcher(
-            LedgerReader(config.ledger_path),
-            self._questions,
-            GateWatch(orders, clock),
-            clock,
-            zone,
+            reader, self._questions, GateWatch(orders, clock), delivered_up_to, clock, zone
         )
         self._setting = Setting(
-            recipes, zone, lambda roi, frame: heat_box(roi, self._store.path(frame))
+            RecipeBook(reader, recipes.values()).find,
+            zone,
+            lambda roi, frame: heat_box(roi, self._store.path(frame)),
         )
         process = secrets.token_hex(8)
         fixed = {
@@ -127,7 +127,7 @@ class Pages:
             Route("/name", self.keep_name, methods=["POST"]),
             Route("/reviews", self.post_review, methods=["POST"]),
             Route("/level", self.post_level, methods=["POST"]),
-            *api_routes(self._watcher, self._orders, self.live, self._delivered, self.token),
+            *api_routes(self._watcher, self._orders, self.live, self.token),
             Mount("/static", NoCacheFiles(directory=HERE / "static")),
         ]
 
@@ -150,7 +150,8 @@ class Pages:
         if found is None:
             raise Refused(404, "There is no such part. Perhaps it is too old to be kept here.")
         reviews = self._watcher.reviews(inspection_id)
-        shown = detail(found, reviews, self._delivered(inspection_id), self._setting)
+        delivered = self._watcher.delivered(inspection_id)
+        shown = detail(found, reviews, delivered, self._setting)
         return self._page(request, "part.html", part=shown)
 
     async def events(self, request: Request) -> Response:
@@ -204,7 +205,10 @@ class Pages:
 
     def refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        return self._answer(request, Said("bad", error.sentence, error.status))
+        answer = self._answer(request, Said("bad", error.sentence, error.status))
+        if isinstance(error, NameMissing):
+            answer.headers["hx-trigger"] = "needs-name"  # page.js leads to the field
+        return answer
 
     def store_failed(self, request: Request, error: Exception) -> Response:
         return self._answer(request, Said("bad", f"The records cannot be read: {error}", 503))

@@ -75,7 +75,7 @@ class Counting:
             ),
             pareto=pareto(reasons, verdicts[Verdict.REWORK]),
             no_picture=share("No picture", "", reasons[Reason.NO_FRAME], verdicts.total()),
-            latency=latency(self._reader.latencies_ms(today)),
+            latency=latency(self._questions.latencies_ms(today)),
         )
 
     def _verdicts(self, since: datetime) -> Counter[str]:

@@ -19,6 +19,7 @@ MAX_SCREENS = 8
 POLL_S = 0.2  # how often is asked whether anything changed
 PUSH_S = 0.5  # at least this long between two pushes
 HEARTBEAT_S = 15.0
+RETRY_S = 5.0
 
 Fragments = Mapping[str, str]  # id of the element -> its HTML
 
@@ -36,12 +37,12 @@ class Screen:
         self._owed.update(fragments)
         self._news.set()
 
-    async def take(self) -> Fragments:
-        """What is owed, once there is something; empty after a heartbeat's time of silence."""
+    async def take(self, timeout_s: float) -> Fragments:
+        """What is owed, once there is something; empty after so long a silence."""
         if not self._owed:
             self._news.clear()
             try:
-                await asyncio.wait_for(self._news.wait(), HEARTBEAT_S)
+                await asyncio.wait_for(self._news.wait(), timeout_s)
             except TimeoutError:
                 return {}
         owed, self._owed = self._owed, {}
@@ -61,29 +62,36 @@ class Live:
         render: Callable[[], Fragments],
         clock: Clock,
         process: str,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._stamp = stamp
         self._render = render
         self._clock = clock
         self._process = process
+        self._heartbeat_s = heartbeat_s
         self._screens: set[Screen] = set()
         self._shown: Fragments = {}
+        self._seen: Hashable = None
         self._rendering = asyncio.Lock()
         self._closed = False
 
     async def run(self) -> None:
         """Until cancelled: poll, and push what changed."""
-        loop = asyncio.get_running_loop()
-        last: Hashable = None
-        pushed_s = 0.0
         while not self._closed:
             await asyncio.sleep(POLL_S)
-            if not self._screens or loop.time() - pushed_s < PUSH_S:
-                continue
-            stamp = await run_in_threadpool(self._stamp)
-            if stamp != last:
-                last, pushed_s = stamp, loop.time()
-                await self._refresh_or_log()
+            try:
+                if self._screens and await self._changed():
+                    await self.refresh()
+                    await asyncio.sleep(PUSH_S - POLL_S)
+            except Exception:  # one bad row must not end the live updates
+                log.exception("page.update_failed")
+                self._seen = None
+                await asyncio.sleep(RETRY_S)
+
+    async def _changed(self) -> bool:
+        stamp = await run_in_threadpool(self._stamp)
+        last, self._seen = self._seen, stamp
+        return stamp != last
 
     async def refresh(self) -> Fragments:
         """Render now; every screen gets what is new. Returns all fragments."""
@@ -116,7 +124,7 @@ class Live:
         """The events of one screen, until it leaves or the page closes."""
         yield event("hello", json.dumps({"process": self._process, "now": self._now_ms()}))
         while not self._closed:
-            owed = await screen.take()
+            owed = await screen.take(self._heartbeat_s)
             yield partials(owed) if owed else event("beat", "")
 
     def leave(self, screen: Screen) -> None:
@@ -130,12 +138,6 @@ class Live:
 
     def _now_ms(self) -> int:
         return round(self._clock.now().timestamp() * 1000)
-
-    async def _refresh_or_log(self) -> None:
-        try:
-            await self.refresh()
-        except Exception:  # one bad row must not end the live updates
-            log.exception("page.render_failed")
 
 
 def event(name: str, text: str) -> str:

@@ -1,6 +1,6 @@
 """One look at the station: the gate's own word, and what the ledger holds."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 
@@ -17,6 +17,8 @@ from edge.store.rows import Inspection
 NEWEST = 12
 REWORKS = 6
 QUESTIONS = 8  # parts that wait, in full; more are only counted
+
+DeliveredUpTo = Callable[[str], int | None]  # of an epoch; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,14 @@ class Watcher:
         reader: LedgerReader,
         questions: PageQuestions,
         gate: GateWatch,
+        delivered_up_to: DeliveredUpTo,
         clock: Clock,
         zone: tzinfo | None = None,
     ) -> None:
         self.gate = gate
         self._reader = reader
         self._questions = questions
+        self._delivered_up_to = delivered_up_to
         self._clock = clock
         self._counting = Counting(reader, questions, clock, zone)
 
@@ -89,6 +93,14 @@ class Watcher:
             for record in self._reader.records_of(inspection_id)
             if record.kind is Kind.REVIEW
         )
+
+    def delivered(self, inspection_id: str) -> bool | None:
+        """Whether the trainer has all that is recorded of the part. Raises StoreError."""
+        up_to = self._delivered_up_to(self._reader.extent().epoch)
+        if up_to is None:
+            return None
+        seqs = [record.seq for record in self._reader.records_of(inspection_id)]
+        return bool(seqs) and max(seqs) <= up_to
 
     def _reworks(self) -> tuple[Inspection, ...]:
         since = self._clock.now() - timedelta(days=1)

@@ -31,6 +31,11 @@ class Said:
     in_time: bool | None = None
 
 
+class NameMissing(Refused):
+    def __init__(self) -> None:
+        super().__init__(422, "First say who you are, at the top of the page.")
+
+
 def clean_name(text: str) -> str:
     """Raises Refused if it is no name that can be recorded."""
     name = " ".join(text.split())
@@ -58,7 +63,7 @@ def review(
 ) -> Said:
     """A person's verdict. Raises Refused if it cannot be meant, StoreError without a ledger."""
     if who is None:
-        raise Refused(422, "First say who you are, at the top of the page.")
+        raise NameMissing
     inspection = watcher.part(inspection_id)
     if inspection is None:
         raise Refused(404, "There is no such part.")
@@ -74,7 +79,7 @@ def review(
 def change_level(orders: Orders, level: str, who: str | None) -> Said:
     """Raises Refused if it cannot be meant."""
     if who is None:
-        raise Refused(422, "First say who you are, at the top of the page.")
+        raise NameMissing
     if level not in set(Level):
         raise Refused(422, "Choose one of the levels.")
     answer = _ask(orders, SetLevelOrder(level=Level(level), who=who))

@@ -38,6 +38,17 @@ class PageQuestions:
                 reasons.update(dict.fromkeys(json.loads(row["reasons"]), row["n"]))
         return reasons
 
+    def latencies_ms(self, since: datetime, limit: int = 10_000) -> tuple[float, ...]:
+        """From trigger to the gate's own answer, newest first; without the parts for whose final
+        verdict people, or their deadline, were waited for."""
+        sql = """
+            select latency_ms from inspections
+            where opened_at >= ? and revision = 1 and latency_ms is not null
+            order by opened_at desc limit ?
+            """
+        with reading(self._ledger) as db:
+            return tuple(row["latency_ms"] for row in db.query(sql, [stamp(since), limit]))
+
     def may_be_seen(self, sha256: str) -> bool:
         """Whether the file is an image of ours that people may see: heatmaps of parts which they
         judge unswayed are not (eyes.py)."""

@@ -1,18 +1,26 @@
 """Templates in, HTML out. Everything is escaped; nothing here decides what may be seen."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from edge.page import words
 from edge.page.live import Fragments
 from edge.page.look import Look
-from edge.page.views import Setting, card, question, station_view
+from edge.page.station_view import station_view
+from edge.page.views import Setting, card, question
 
 HERE = Path(__file__).parent
 NO_PARTS = "No part yet. The next one that the PLC announces appears here."
 NO_REWORKS = "No rework in the last 24 hours."
+
+
+def code(text: str) -> Markup:
+    """A sentence with its `commands` set off."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 class Renderer:
@@ -29,6 +37,7 @@ class Renderer:
             auto_reload=False,
         )
         self._templates.globals.update(fixed, levels=words.LEVELS)
+        self._templates.filters["code"] = code
 
     def page(self, template: str, **values: Any) -> str:
         return self._templates.get_template(template).render(values)
@@ -36,14 +45,19 @@ class Renderer:
     def fragments(self, look: Look) -> Fragments:
         """The parts of the first page that live updates replace, by the id of their element."""
         setting = self._setting
-        state = station_view(look.gate.status, look.gate.away, setting)
+        state = station_view(look.gate.status, look.gate.away, setting.zone)
         questions = tuple(question(part, setting) for part in look.waiting)
         newest = tuple(card(part, setting) for part in look.newest)
         reworks = tuple(card(part, setting) for part in look.reworks)
         problem = look.problem and f"No records: {look.problem}"
         return {
             "state": self.page("_state.html", state=state),
-            "queue": self.page("_queue.html", questions=questions, waiting=look.n_waiting),
+            "queue": self.page(
+                "_queue.html",
+                questions=questions,
+                waiting=look.n_waiting,
+                away=look.gate.status is None,
+            ),
             "reworks": self._cards("rework", reworks, problem or NO_REWORKS),
             "newest": self._cards("part", newest, problem or NO_PARTS),
             "counts": self.page("_counts.html", counts=look.counts, problem=problem),

@@ -14,9 +14,9 @@ from edge.config import Page, StationConfig
 from edge.core.clock import Clock
 from edge.core.errors import LinegateError
 from edge.core.recipe import Recipe
-from edge.page.api import Delivered
 from edge.page.app import make_app, nothing_known
 from edge.page.gate_word import Orders
+from edge.page.look import DeliveredUpTo
 
 MAX_CONNECTIONS = 64
 STOP_WITHIN_S = 5
@@ -30,7 +30,7 @@ def run_page(
     recipes: Mapping[str, Recipe],
     orders: Orders,
     clock: Clock,
-    delivered: Delivered = nothing_known,
+    delivered_up_to: DeliveredUpTo = nothing_known,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is called once the port is open. Blocks.
@@ -39,7 +39,7 @@ def run_page(
     """
     listening = listen(config.page)
     warn_if_open(config.page)
-    app = make_app(config, recipes, orders, clock, delivered)
+    app = make_app(config, recipes, orders, clock, delivered_up_to)
     log.info("page.serving", url=f"http://{config.page.host}:{config.page.port}/")
     ready()
     PageServer(app).run(sockets=[listening])

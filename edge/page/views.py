@@ -3,13 +3,12 @@
 All rows have been through `eyes.for_eyes` before.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from edge.core.automation import permit
-from edge.core.messages import Reason, StateMessage, StateWord, Verdict
-from edge.core.orders import Condition, Status
+from edge.core.messages import Reason, Verdict
 from edge.core.recipe import Recipe, Roi
 from edge.core.records import InspectionRecord, ReviewRecord
 from edge.page import words
@@ -24,7 +23,7 @@ OPEN = "open"
 class Setting:
     """What stays the same while the page runs."""
 
-    recipes: Mapping[str, Recipe]
+    recipe_of: Callable[[str], Recipe | None]  # by its hash
     zone: tzinfo | None  # None: the box's own
     place_heat: PlaceHeat
 
@@ -60,11 +59,12 @@ class Card:
     latency: str | None
     at: str
     pictures: tuple[Picture, ...]
+    worst: Picture  # of the view with the highest score, or else the first
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A part that waits for a person. `until` is None where its recipe is not known any more."""
+    """A part that waits for a person. `until` is None where its recipe is not known."""
 
     card: Card
     until: datetime | None
@@ -96,58 +96,28 @@ class Detail:
     reviews: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StationView:
-    """The state word, the first cause with what to do, and everything else that is wrong."""
-
-    key: str
-    word: str
-    cause: str
-    action: str | None
-    since: str | None
-    others: tuple[Condition, ...]
-    level: str
-    level_key: str | None
-    recipe: str
-    model: str
-
-
-def station_view(status: Status | None, away: str | None, setting: Setting) -> StationView:
-    """`status` None: the gate does not answer; `away` says why."""
-    state = status.state if status else StateMessage(state=StateWord.OFFLINE)
-    others = tuple(c for c in status.conditions if c.cause != state.cause) if status else ()
-    gone = status is None
-    cause = f"{words.GATE_AWAY_CAUSE}: {away}" if gone else state.cause
-    level = words.LEVELS[state.level] if state.level else None
-    return StationView(
-        key=state.state.value,
-        word=words.STATES[state.state],
-        cause=cause or words.MEANINGS[state.state],
-        action=words.GATE_AWAY_ACTION if gone else state.action,
-        since=_since(state.since, setting.zone),
-        others=others,
-        level=f"{level.name}: {level.short}" if level else "not known",
-        level_key=state.level.value if state.level else None,
-        recipe=state.recipe or "not known",
-        model=state.model or "none",
-    )
-
-
 def card(inspection: Inspection, setting: Setting) -> Card:
     verdict = inspection.verdict
+    shown = pictures(inspection, setting)
     return Card(
         inspection_id=inspection.inspection_id,
         part_id=inspection.part_id,
         lot=inspection.lot,
         key=verdict.value if verdict else OPEN,
         word=words.VERDICTS[verdict] if verdict else "OPEN",
-        by=words.DECIDERS[inspection.by] if inspection.by else "nobody yet",
+        by=_decider(inspection),
         reasons=tuple(words.REASONS[reason] for reason in inspection.reasons),
         score=None if inspection.score is None else f"{inspection.score:.3f}",
-        latency=None if inspection.latency_ms is None else f"{inspection.latency_ms:.0f} ms",
+        latency=None if inspection.latency_ms is None else duration(inspection.latency_ms),
         at=clock_time(inspection.opened_at, setting.zone),
-        pictures=pictures(inspection, setting),
+        pictures=shown,
+        worst=_worst(shown, record_of(inspection)),
     )
+
+
+def _worst(shown: tuple[Picture, ...], record: InspectionRecord) -> Picture:
+    scores = {view.view: view.score for view in record.views if view.score is not None}
+    return max(shown, key=lambda picture: scores.get(picture.view, -1.0))
 
 
 def pictures(inspection: Inspection, setting: Setting) -> tuple[Picture, ...]:
@@ -160,13 +130,14 @@ def pictures(inspection: Inspection, setting: Setting) -> tuple[Picture, ...]:
 
 
 def question(inspection: Inspection, setting: Setting) -> Question:
-    recipe = setting.recipes.get(inspection.recipe)
+    recipe = setting.recipe_of(record_of(inspection).recipe_sha256)
     total = timedelta(
         milliseconds=inspection.deadline_ms, seconds=recipe.review_s if recipe else 0.0
     )
     until = inspection.opened_at + total if recipe else None
     shows = permit(inspection.level).shows_score
-    opinion = inspection.opinion if shows else None
+    sure = inspection.opinion not in (None, Verdict.REVIEW)
+    opinion = inspection.opinion if shows and sure else None
     return Question(
         card=card(inspection, setting),
         until=until,
@@ -186,7 +157,7 @@ def detail(
     record = record_of(inspection)
     return Detail(
         question=question(inspection, setting),
-        closed=inspection.verdict in (Verdict.PASS, Verdict.REWORK),
+        closed=is_final(inspection),
         facts=_facts(inspection, record, setting),
         stages=tuple((name, f"{ms:.1f} ms") for name, ms in record.stages_ms.items()),
         words=three_words(inspection, delivered, setting),
@@ -200,13 +171,6 @@ def three_words(
 ) -> tuple[Word, Word, Word]:
     """Decided, durable, delivered: kept apart."""
     at = inspection.closed_at
-    verdict = inspection.verdict
-    echo = "and the PLC has echoed it" if inspection.plc_acked else "the PLC has not echoed it"
-    decided = (
-        f"{words.VERDICTS[verdict]} by {card(inspection, setting).by}; {echo}."
-        if verdict
-        else "The part is still being looked at."
-    )
     durable = (
         f"Revision {inspection.revision} is on the disk since {clock_time(at, setting.zone)}."
         if at
@@ -218,10 +182,31 @@ def three_words(
         None: "Whether the trainer has it is not known here.",
     }
     return (
-        Word("Decided", verdict is not None, decided),
+        Word("Decided", is_final(inspection), _decided_sentence(inspection)),
         Word("Durable", at is not None, durable),
         Word("Delivered", delivered, sentences[delivered]),
     )
+
+
+def is_final(inspection: Inspection) -> bool:
+    return inspection.verdict in (Verdict.PASS, Verdict.REWORK)
+
+
+def _decider(inspection: Inspection) -> str:
+    if inspection.by is None:
+        return "still being looked at"
+    if not is_final(inspection):
+        return "waits for a person"
+    return f"decided by {words.DECIDERS[inspection.by]}"
+
+
+def _decided_sentence(inspection: Inspection) -> str:
+    if inspection.verdict is None:
+        return "The part is still being looked at."
+    if not is_final(inspection):
+        return "The line was told to wait for a person."
+    echo = "and the PLC has echoed it" if inspection.plc_acked else "the PLC has not echoed it"
+    return f"{words.VERDICTS[inspection.verdict]}, {_decider(inspection)}; {echo}."
 
 
 def record_of(inspection: Inspection) -> InspectionRecord:
@@ -229,12 +214,13 @@ def record_of(inspection: Inspection) -> InspectionRecord:
     return InspectionRecord.model_validate_json(inspection.body)
 
 
+def duration(ms: float) -> str:
+    """What the gate took, in ms; what a person took, in seconds."""
+    return f"{ms:.0f} ms" if ms < 10_000 else f"{ms / 1000:.0f} s"
+
+
 def clock_time(at: datetime, zone: tzinfo | None) -> str:
     return at.astimezone(zone).strftime("%H:%M:%S")
-
-
-def _since(at: datetime | None, zone: tzinfo | None) -> str | None:
-    return None if at is None else at.astimezone(zone).strftime("%H:%M:%S, %d %b")
 
 
 def _picture(inspection: Inspection, view: str, setting: Setting) -> Picture:
@@ -250,13 +236,11 @@ def _picture(inspection: Inspection, view: str, setting: Setting) -> Picture:
 def _heat(
     inspection: Inspection, heatmap: KeptImage | None, frame: KeptImage, setting: Setting
 ) -> Heat | None:
-    """None, too, where the recipe has changed since: its region may lie elsewhere now."""
-    recipe = setting.recipes.get(inspection.recipe)
+    """Laid where the recipe that judged this part looked; None if that is not known any more."""
+    recipe = setting.recipe_of(record_of(inspection).recipe_sha256)
     if heatmap is None or heatmap.pruned_at is not None or recipe is None:
         return None
-    if recipe.sha256 != record_of(inspection).recipe_sha256:
-        return None
-    roi = next((v.roi for v in recipe.views if v.name == heatmap.key.view), None)
+    roi = next((view.roi for view in recipe.views if view.name == heatmap.key.view), None)
     box = setting.place_heat(roi, frame.sha256)
     return Heat(heatmap.sha256, box) if box else None
 

@@ -29,7 +29,7 @@ VERDICTS: dict[Verdict, str] = {
 OPINIONS: dict[Verdict, str] = {
     Verdict.PASS: "The model would pass it",
     Verdict.REWORK: "The model would reject it",
-    Verdict.REVIEW: "The model is not sure",
+    Verdict.REVIEW: "The model would ask a person",
 }
 
 DECIDERS: dict[By, str] = {

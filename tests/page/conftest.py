@@ -1,9 +1,9 @@
-"""A station without a gate: a real ledger with real pictures, and a gate that does as it is told."""
+"""A station without a gate: a real ledger with real pictures, and a gate that obeys the test."""
 
 import itertools
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,8 +22,8 @@ from edge.core.messages import By, Level, Reason, StateMessage, StateWord, Verdi
 from edge.core.orders import Answer, Condition, Order, ReviewOrder, SetLevelOrder, Status
 from edge.core.recipe import Recipe
 from edge.core.records import ImageEvent, InspectionRecord, ReviewRecord, ViewRecord
-from edge.page.serve import PageServer, listen
 from edge.page.app import make_app
+from edge.page.serve import PageServer, listen
 from edge.store.images import ImageStore
 from edge.store.ledger_db import LedgerDb
 from edge.store.reader import LedgerReader
@@ -59,6 +59,7 @@ class Plant:
         picture: bool = True,
         part_id: str | None = None,
         opinion: Verdict | None = None,
+        heat: np.ndarray | None = None,
     ) -> str:
         """One part; returns its inspection id. `verdict` None leaves it open."""
         number = next(self._numbers)
@@ -88,7 +89,7 @@ class Plant:
         if picture:
             self._keep(record, "frame", draw_part(number, verdict))
             if score is not None:
-                self._keep(record, "heatmap", draw_heat(number))
+                self._keep(record, "heatmap", draw_heat(number) if heat is None else heat)
         if verdict is not None:
             self.close(record)
         return record.inspection_id
@@ -233,6 +234,36 @@ class Site:
         return status, text
 
 
+class Stream:
+    """A screen: reads /events until something has come."""
+
+    def __init__(self, site: Site) -> None:
+        self._connection = HTTPConnection(site.host, site.port, timeout=10)
+        self._connection.request("GET", "/events")
+        self.response = self._connection.getresponse()
+        self.status = self.response.status
+
+    def until(self, text: str) -> str:
+        """All events up to the one that holds `text`. Raises EOFError if the stream ends before."""
+        heard = ""
+        while text not in heard:
+            heard += self._event()
+        return heard
+
+    def _event(self) -> str:
+        event = ""
+        while not event.endswith("\n\n"):
+            line = self.response.readline().decode()
+            if not line:
+                raise EOFError("the stream ended")
+            event += line
+        return event
+
+    def close(self) -> None:
+        self.response.close()
+        self._connection.close()
+
+
 @pytest.fixture
 def plant(tmp_path: Path) -> Iterator[Plant]:
     plant = Plant(tmp_path)
@@ -251,11 +282,36 @@ def site(plant: Plant, gate: FakeGate) -> Iterator[Site]:
         yield site
 
 
+@pytest.fixture
+def screen(site: Site) -> Iterator[Callable[[], Stream]]:
+    """Opens screens that are closed in the end."""
+    opened: list[Stream] = []
+
+    def open_screen() -> Stream:
+        opened.append(Stream(site))
+        return opened[-1]
+
+    yield open_screen
+    for stream in opened:
+        stream.close()
+
+
+@pytest.fixture
+def serving_at() -> object:
+    """Serves the page of a station that has another state directory than its gate."""
+
+    @contextmanager
+    def serve(folder: Path, gate: FakeGate) -> Iterator[tuple[Site, Callable[[], Stream]]]:
+        with serving(gate.plant, gate, station_config(folder)) as site:
+            yield site, lambda: Stream(site)
+
+    return serve
+
+
 @contextmanager
-def serving(plant: Plant, gate: FakeGate) -> Iterator[Site]:
-    page = plant.config.page.model_copy(update={"port": 0})
-    listening = listen(page)
-    app = make_app(plant.config, plant.recipes, gate, SystemClock(), zone=UTC)
+def serving(plant: Plant, gate: FakeGate, config: StationConfig | None = None) -> Iterator[Site]:
+    listening = listen(plant.config.page.model_copy(update={"port": 0}))
+    app = make_app(config or plant.config, plant.recipes, gate, SystemClock(), zone=UTC)
     server = PageServer(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

@@ -18,6 +18,7 @@
 
   function lost(sentence) {
     body.classList.add("stale");
+    body.classList.remove("live");
     notice.textContent = sentence;
     notice.hidden = false;
     if (contact) contact.textContent = "not live";
@@ -26,6 +27,7 @@
   function heard() {
     heardAt = performance.now();
     body.classList.remove("stale");
+    body.classList.add("live");
     notice.hidden = true;
     if (contact) contact.textContent = "live";
   }
@@ -90,7 +92,11 @@
     if (key === "h") document.getElementById("show-heat")?.click();
   });
 
-  document.addEventListener("needs-name", () => document.getElementById("name").focus());
+  document.addEventListener("needs-name", () => {
+    const name = document.getElementById("name");
+    name.closest("details")?.setAttribute("open", "");
+    name.focus();
+  });
 
   // ---- heatmap: how strong, remembered on this screen ----
 
