@@ -64,7 +64,7 @@ class Link:
         """Read and write what the socket takes; waits at most `timeout_s` for something."""
         code = self._client.loop(timeout_s)
         if code != mqtt.MQTT_ERR_SUCCESS and self.problem is None:
-            self.problem = f"connection lost: {mqtt.error_string(code)}"
+            self.problem = "connection lost"
 
     def received(self) -> list[tuple[str, bytes]]:
         """(topic, payload) of what came since the last call."""
@@ -115,8 +115,8 @@ class Link:
             return
         self.ready = True
 
-    def _on_disconnect(self, _c: mqtt.Client, _u: Any, _f: Any, code: ReasonCode, _p: Any) -> None:
-        self.problem = self.problem or f"connection lost: {code}"
+    def _on_disconnect(self, _c: mqtt.Client, _u: Any, _f: Any, _code: ReasonCode, _p: Any) -> None:
+        self.problem = self.problem or "connection lost"
 
     def _on_publish(self, _c: mqtt.Client, _u: Any, mid: int, _code: ReasonCode, _p: Any) -> None:
         token = self._tokens.pop(mid, None)

@@ -171,9 +171,7 @@ class Outbox:
 
     def _forget_the_way(self) -> None:
         self._connected = False
-        self._there = None
         self._reading = False
-        self._flights.clear()
         self._unreleased.clear()
         self._chunks.clear()
 

@@ -4,15 +4,15 @@
 `DeliveredReader` before it lets an image go.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from sqlite_utils import Database, Migrations
 
+from edge.core.errors import StoreError
+from edge.store.connect import reading
 from edge.sync.events import SaveDelivered
 
 migrations = Migrations("sync")
@@ -68,12 +68,13 @@ class SyncDb:
         self._db = Database(path)
         self._db.enable_wal()
         for pragma in ("synchronous = FULL", "busy_timeout = 5000", "journal_size_limit = 4194304"):
-            self._db.execute(f"PRAGMA {pragma}")
+            self._db.execute(f"pragma {pragma}")
         migrations.apply(self._db)
 
     def cursor(self, epoch: str) -> int:
         """All records of this epoch up to here are delivered."""
-        return _cursor(self._db, epoch)
+        row = self._db.execute("select up_to from cursors where epoch = ?", [epoch]).fetchone()
+        return 0 if row is None else int(row[0])
 
     def save(self, delivered: SaveDelivered) -> None:
         """Durable when this returns, all of it or nothing."""
@@ -102,7 +103,7 @@ class SyncDb:
         state = "gone" if gone else "awaited"
         with self._db.atomic():
             self._db.execute(
-                "UPDATE images SET state = ? WHERE sha256 = ? AND state != ?",
+                "update images set state = ? where sha256 = ? and state != ?",
                 [state, sha256, state],
             )
 
@@ -110,16 +111,16 @@ class SyncDb:
         """Seqs whose image is awaited, those not asked about for longest first."""
         with self._db.atomic():
             rows = self._db.execute(
-                "UPDATE images SET reminded = reminded + 1 WHERE sha256 IN"
-                " (SELECT sha256 FROM images WHERE state = 'awaited' AND epoch = ?"
-                " AND seq IS NOT NULL ORDER BY reminded, seq LIMIT ?) RETURNING seq",
+                "update images set reminded = reminded + 1 where sha256 in"
+                " (select sha256 from images where state = 'awaited' and epoch = ?"
+                " and seq is not null order by reminded, seq limit ?) returning seq",
                 [epoch, limit],
             )
             return sorted(seq for (seq,) in rows)
 
     def image_counts(self) -> dict[str, int]:
         """How many images are in each state."""
-        rows = self._db.execute("SELECT state, count(*) FROM images GROUP BY state")
+        rows = self._db.execute("select state, count(*) from images group by state")
         return dict(rows.fetchall())
 
     def set_status(self, status: SyncStatus) -> None:
@@ -131,61 +132,33 @@ class SyncDb:
 
 
 class DeliveredReader:
-    """Read-only eyes on sync.db for other jobs. No file yet: nothing is delivered.
+    """Eyes on sync.db for other jobs, safe in any thread: every question opens the file anew.
 
-    Open and use it in one thread.
+    What cannot be read (no file yet, a broken one) is not delivered.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._db: Database | None = None
 
     def image_delivered(self, sha256: str) -> bool:
         """True if the trainer confirmed that it holds these bytes."""
-        db = self._open()
-        if db is None:
-            return False
-        sql = "SELECT 1 FROM images WHERE sha256 = ? AND state = 'delivered'"
-        return db.execute(sql, [sha256]).fetchone() is not None
+        sql = "select 1 from images where sha256 = ? and state = 'delivered'"
+        return self._ask(sql, [sha256]) is not None
 
     def up_to(self, epoch: str) -> int:
         """All records of this epoch up to here are delivered; 0 if none is."""
-        db = self._open()
-        return 0 if db is None else _cursor(db, epoch)
+        row = self._ask("select up_to from cursors where epoch = ?", [epoch])
+        return 0 if row is None else int(row[0])
 
     def status(self) -> SyncStatus | None:
         """The last status that `sync` wrote; None if it never ran."""
-        db = self._open()
-        row = None if db is None else db.execute("SELECT body FROM status").fetchone()
+        row = self._ask("select body from status", [])
         return None if row is None else SyncStatus.model_validate_json(row[0])
 
-    def close(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _open(self) -> Database | None:
-        if self._db is None and self._path.exists():
-            uri = f"{self._path.absolute().as_uri()}?mode=ro"
-            db = Database(sqlite3.connect(uri, uri=True, timeout=5.0))
-            if not db.table("status").exists():  # `sync` is just making it
-                db.close()
-                return None
-            self._db = db
-        return self._db
-
-
-def _cursor(db: Database, epoch: str) -> int:
-    row = db.execute("SELECT up_to FROM cursors WHERE epoch = ?", [epoch]).fetchone()
-    return 0 if row is None else int(row[0])
+    def _ask(self, sql: str, values: list[str]) -> tuple[Any, ...] | None:
+        try:
+            with reading(self._path) as db:
+                row: tuple[Any, ...] | None = db.execute(sql, values).fetchone()
+                return row
+        except StoreError:
+            return None

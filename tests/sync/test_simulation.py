@@ -144,7 +144,9 @@ class World:
                 self.send_up(token, self.topics.chunk_up, self.piece(sha, index))
             case ReadRecords(first, last):
                 through = min(last, first + self.random.randrange(1, 6))
-                return RecordsRead(EPOCH, first, through, tuple(self.disk.records[first - 1 : through]))
+                return RecordsRead(
+                    EPOCH, first, through, tuple(self.disk.records[first - 1 : through])
+                )
             case FindImage(sha):
                 if sha in self.disk.images:
                     self.disk.images[sha][0] = "awaited"

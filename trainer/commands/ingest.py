@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from trainer.ingest.catalog import Catalog
 from trainer.ingest.link import Login
 from trainer.ingest.service import Ingest
 
+FIRST_LOOK_S = 0.5
 SHOW_EVERY_S = 2.0
 
 
@@ -84,7 +86,7 @@ def _run(ingest: Ingest, shown: "Shown", seconds: float | None) -> None:
         timer = threading.Timer(seconds, stop.set)
         timer.daemon = True
         timer.start()
-    ingest.run(stop, lambda: shown.look(ingest.problem))
+    ingest.run(stop, lambda: shown.look(ingest.problem, ingest.refused))
 
 
 class Shown:
@@ -93,23 +95,33 @@ class Shown:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._counts = catalog.counts()
-        self._problem: str | None = None
-        self._due_s = 0.0
+        self._problem: str | None = ""
+        self._refused = 0
+        self._due_s = time.monotonic() + FIRST_LOOK_S
 
-    def look(self, problem: str | None) -> None:
+    def look(self, problem: str | None, refused: Counter[str]) -> None:
         if time.monotonic() < self._due_s:
             return
         self._due_s = time.monotonic() + SHOW_EVERY_S
+        if problem != self._problem:
+            click.echo(problem or "connected to the broker", err=True)
+            self._problem = problem
+        if refused.total() > self._refused:
+            reason, _ = refused.most_common(1)[0]
+            new = refused.total() - self._refused
+            click.echo(f"{new:,} messages refused, most often: {reason}", err=True)
+            self._refused = refused.total()
         counts = self._catalog.counts()
-        if counts != self._counts or problem != self._problem:
+        if counts != self._counts:
             new = counts["records"] - self._counts["records"]
-            click.echo(problem or f"+{new:,} records: {_sentence(counts)}", err=True)
-        self._counts, self._problem = counts, problem
+            click.echo(f"+{new:,} records: {_sentence(counts)}", err=True)
+            self._counts = counts
 
 
 def _sentence(counts: dict[str, int]) -> str:
+    devices = counts["devices"]
     words = f"{counts['records']:,} records and {counts['images']:,} images"
-    words += f" of {counts['devices']} stations"
+    words += f" of {devices} station" + ("" if devices == 1 else "s")
     if counts["images_wanted"]:
         words += f", {counts['images_wanted']:,} images still to come"
     if counts["quarantined"]:

@@ -12,6 +12,7 @@ import sqlite3
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 from sqlite_utils import Database, Migrations
@@ -124,7 +125,7 @@ class Catalog:
             "busy_timeout = 5000",
             "journal_size_limit = 16777216",
         ):
-            self._db.execute(f"PRAGMA {pragma}")
+            self._db.execute(f"pragma {pragma}")
         migrations.apply(self._db)
 
     @classmethod
@@ -135,6 +136,17 @@ class Catalog:
         reader._db = Database(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
         return reader
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def atomic(self) -> AbstractContextManager[Database]:
         """All that is written inside is durable when it ends, or nothing of it."""
         return self._db.atomic()
@@ -142,19 +154,19 @@ class Catalog:
     # streams
 
     def stream(self, device: str, epoch: str) -> Stream | None:
-        sql = "SELECT held, last FROM streams WHERE device = ? AND epoch = ?"
+        sql = "select held, last from streams where device = ? and epoch = ?"
         row = self._db.execute(sql, [device, epoch]).fetchone()
         if row is None:
             return None
         return Stream(tuple((first, last) for first, last in json.loads(row[0])), row[1])
 
     def count_streams(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM streams").fetchone()[0])
+        return int(self._db.execute("select count(*) from streams").fetchone()[0])
 
     def save_stream(self, device: str, epoch: str, stream: Stream, at: str) -> None:
         self._db.execute(
-            "INSERT INTO streams (device, epoch, held, last, heard_at) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET held = excluded.held, last = excluded.last,"
+            "insert into streams (device, epoch, held, last, heard_at) values (?, ?, ?, ?, ?)"
+            " on conflict do update set held = excluded.held, last = excluded.last,"
             " heard_at = excluded.heard_at",
             [device, epoch, json.dumps(stream.held), stream.last, at],
         )
@@ -162,7 +174,7 @@ class Catalog:
     # records
 
     def sha256_of(self, device: str, epoch: str, seq: int) -> str | None:
-        sql = "SELECT sha256 FROM records WHERE device = ? AND epoch = ? AND seq = ?"
+        sql = "select sha256 from records where device = ? and epoch = ? and seq = ?"
         row = self._db.execute(sql, [device, epoch, seq]).fetchone()
         return None if row is None else str(row[0])
 
@@ -170,8 +182,8 @@ class Catalog:
         self, device: str, epoch: str, record: RawRecord, inspection_id: str | None, at: str
     ) -> None:
         self._db.execute(
-            "INSERT INTO records (device, epoch, seq, kind, inspection_id, body, sha256,"
-            " received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into records (device, epoch, seq, kind, inspection_id, body, sha256,"
+            " received_at) values (?, ?, ?, ?, ?, ?, ?, ?)",
             [device, epoch, record.seq, record.kind, inspection_id, record.body, record.sha256, at],
         )
 
@@ -180,9 +192,9 @@ class Catalog:
     ) -> None:
         """Into quarantine; a repeat changes nothing."""
         self._db.execute(
-            "INSERT INTO quarantine (device, epoch, seq, conflict, reason, kind, body, sha256,"
-            " body_sha256, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO NOTHING",
+            "insert into quarantine (device, epoch, seq, conflict, reason, kind, body, sha256,"
+            " body_sha256, received_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " on conflict do nothing",
             [
                 *(device, epoch, record.seq, int(conflict), reason, record.kind, record.body),
                 *(record.sha256, body_sha256(record.body), at),
@@ -192,8 +204,8 @@ class Catalog:
     def conflicts(self, device: str, epoch: str, limit: int) -> tuple[int, ...]:
         """The newest seqs that came with two contents."""
         sql = (
-            "SELECT seq FROM quarantine WHERE device = ? AND epoch = ? AND conflict"
-            " ORDER BY id DESC LIMIT ?"
+            "select seq from quarantine where device = ? and epoch = ? and conflict"
+            " order by id desc limit ?"
         )
         rows = self._db.execute(sql, [device, epoch, limit])
         return tuple(sorted({seq for (seq,) in rows}))
@@ -201,43 +213,43 @@ class Catalog:
     # images
 
     def image(self, device: str, sha256: str) -> Image | None:
-        rows = self._images("device = ? AND sha256 = ?", [device, sha256])
+        rows = self._images("device = ? and sha256 = ?", [device, sha256])
         return rows[0] if rows else None
 
     def wanted(self, device: str, now_s: float, limit: int) -> list[Image]:
         """Images that are not here and may be asked for, those asked least lately first."""
-        where = "device = ? AND held_at IS NULL AND ask_after <= ? ORDER BY ask_after, id LIMIT ?"
+        where = "device = ? and held_at is null and ask_after <= ? order by ask_after, id limit ?"
         return self._images(where, [device, now_s, limit])
 
     def name_image(self, device: str, epoch: str, event: ImageEvent) -> None:
         """A record says that this image should be here."""
         have = bytes(-(-chunk_count(event.bytes) // 8))
         self._db.execute(
-            "INSERT INTO images (device, sha256, epoch, bytes, have) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET epoch = excluded.epoch, ask_after = 0",
+            "insert into images (device, sha256, epoch, bytes, have) values (?, ?, ?, ?, ?)"
+            " on conflict do update set epoch = excluded.epoch, ask_after = 0",
             [device, event.sha256, epoch, event.bytes, have],
         )
 
     def set_pieces(self, image: Image, have: int) -> None:
         size = -(-chunk_count(image.bytes) // 8)
         self._db.execute(
-            "UPDATE images SET have = ? WHERE device = ? AND sha256 = ?",
+            "update images set have = ? where device = ? and sha256 = ?",
             [have.to_bytes(size, "big"), image.device, image.sha256],
         )
 
     def hold_image(self, device: str, sha256: str, at: str) -> None:
         self._db.execute(
-            "UPDATE images SET held_at = ? WHERE device = ? AND sha256 = ?", [at, device, sha256]
+            "update images set held_at = ? where device = ? and sha256 = ?", [at, device, sha256]
         )
 
     def ask_later(self, image: Image, ask_after_s: float) -> None:
         self._db.execute(
-            "UPDATE images SET asks = asks + 1, ask_after = ? WHERE device = ? AND sha256 = ?",
+            "update images set asks = asks + 1, ask_after = ? where device = ? and sha256 = ?",
             [ask_after_s, image.device, image.sha256],
         )
 
     def _images(self, where: str, values: list[Any]) -> list[Image]:
-        sql = f"SELECT device, sha256, epoch, bytes, have, held_at, asks FROM images WHERE {where}"
+        sql = f"select device, sha256, epoch, bytes, have, held_at, asks from images where {where}"
         return [
             Image(device, sha, epoch, size, int.from_bytes(have, "big"), held is not None, asks)
             for device, sha, epoch, size, have, held, asks in self._db.execute(sql, values)
@@ -247,23 +259,23 @@ class Catalog:
 
     def digest(self) -> dict[tuple[str, str, int], str]:
         """(device, epoch, seq) -> sha256 of every record."""
-        rows = self._db.execute("SELECT device, epoch, seq, sha256 FROM records")
+        rows = self._db.execute("select device, epoch, seq, sha256 from records")
         return {(device, epoch, seq): sha for device, epoch, seq, sha in rows}
 
     def held_images(self) -> list[str]:
         """Hashes of the images that are here, each once."""
         rows = self._db.execute(
-            "SELECT DISTINCT sha256 FROM images WHERE held_at IS NOT NULL ORDER BY sha256"
+            "select distinct sha256 from images where held_at is not null order by sha256"
         )
         return [sha for (sha,) in rows]
 
     def counts(self) -> dict[str, int]:
         """records, quarantined, images, images_wanted, devices."""
         row = self._db.execute(
-            "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM quarantine),"
-            " (SELECT count(*) FROM images WHERE held_at IS NOT NULL),"
-            " (SELECT count(*) FROM images WHERE held_at IS NULL),"
-            " (SELECT count(DISTINCT device) FROM streams)"
+            "select (select count(*) from records), (select count(*) from quarantine),"
+            " (select count(*) from images where held_at is not null),"
+            " (select count(*) from images where held_at is null),"
+            " (select count(distinct device) from streams)"
         ).fetchone()
         names = ("records", "quarantined", "images", "images_wanted", "devices")
         return dict(zip(names, row, strict=True))

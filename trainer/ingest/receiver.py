@@ -7,7 +7,7 @@ and the devices send again.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edge.core.clock import Clock
 from edge.core.errors import MessageRefused
@@ -25,6 +25,7 @@ MAX_SPANS = 1_000  # pieces that one stream may be in; a device sends gaps first
 MAX_GAPS = 64  # told in one ack; what lies beyond the last is told later
 MAX_ACK_IMAGES = 256
 MAX_CONFLICTS = 16
+MAX_REASONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +42,6 @@ class Reply:
     message: Message
 
 
-@dataclass(slots=True)
-class Tally:
-    """What came since the start, for the person who watches."""
-
-    records: int = 0
-    repeats: int = 0
-    quarantined: int = 0
-    images: int = 0
-    pieces: int = 0
-    refused: Counter[str] = field(default_factory=Counter)  # reason -> messages
-
-
 class Receiver:
     def __init__(self, catalog: Catalog, images: ImageBox, clock: Clock) -> None:
         self._catalog = catalog
@@ -65,7 +54,7 @@ class Receiver:
             "records": self._take_records,
             "chunk": self._take_chunk,
         }
-        self.tally = Tally()
+        self.refused: Counter[str] = Counter()  # messages, by reason
 
     def handle(self, messages: Sequence[Inbound]) -> list[Reply]:
         """Commit all of them at once; return acks and wants. Also call it when nothing came: old
@@ -91,7 +80,12 @@ class Receiver:
                 take(device, message.payload)
             self._asking.heard(device, self._clock.monotonic_ns())
         except MessageRefused as refused:
-            self.tally.refused[str(refused)[:200]] += 1
+            self._count_refusal(str(refused)[:200])
+
+    def _count_refusal(self, reason: str) -> None:
+        """Reasons may quote what was sent, so their number is bounded."""
+        known = reason in self.refused or len(self.refused) < MAX_REASONS
+        self.refused[reason if known else "many other reasons"] += 1
 
     # hello and records
 
@@ -137,12 +131,9 @@ class Receiver:
             problem = f"another record {record.seq} of this epoch is here already"
         if problem is not None:
             self._catalog.set_aside(device, epoch, record, problem, conflict, at)
-            self.tally.quarantined += 1
             return
         if before is None:
             self._catalog.add_record(device, epoch, record, finding.inspection_id, at)
-        self.tally.records += before is None
-        self.tally.repeats += before is not None
         self._note_image(device, epoch, finding)
 
     # images
@@ -170,7 +161,6 @@ class Receiver:
         self._asking.arrived(device, image.sha256, chunk.index, self._clock.monotonic_ns())
         self._images.write(device, image.sha256, chunk.index, chunk.data)
         have = image.have | 1 << chunk.index
-        self.tally.pieces += 1
         if have != (1 << chunk.count) - 1:
             self._catalog.set_pieces(image, have)
             return
@@ -178,7 +168,6 @@ class Receiver:
         whole = self._images.finish(device, image.sha256)
         self._catalog.set_pieces(image, have if whole else 0)
         if whole:
-            self.tally.images += 1
             self._hold(device, image.epoch, image.sha256)
 
     # answers

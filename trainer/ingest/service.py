@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from edge.core.clock import Clock, ns
 from trainer.ingest.catalog import Catalog
 from trainer.ingest.image_files import ImageFiles
 from trainer.ingest.link import Link, Login
-from trainer.ingest.receiver import Inbound, Receiver, Tally
+from trainer.ingest.receiver import Inbound, Receiver
 
 log = structlog.get_logger()
 
@@ -54,8 +55,9 @@ class Ingest:
         self.catalog.close()
 
     @property
-    def tally(self) -> Tally:
-        return self._receiver.tally
+    def refused(self) -> Counter[str]:
+        """Messages that were not taken, by reason."""
+        return self._receiver.refused
 
     def run(self, stop: threading.Event, each_turn: Callable[[], None] = lambda: None) -> None:
         """Take in what comes until `stop`; `each_turn` is called at least every few seconds."""
