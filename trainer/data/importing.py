@@ -12,6 +12,7 @@ from trainer.data import pictures
 from trainer.data.items import DEFECT, GOOD, SPLITS, Item
 
 _LABELS = {"0": GOOD, "1": DEFECT, "": None}
+_LISTS = ("split.csv", "parts.csv")  # the usual names; the second is `linegate record`'s
 _SHOWN = 5  # complaints that are spelt out
 Track = Callable[[list["Row"]], Iterable["Row"]]
 
@@ -32,12 +33,11 @@ class Row:
 
 
 def list_rows(source: Path) -> tuple[Path, list[Row]]:
-    """(root, rows) of a CSV file, a folder with split.csv, or one with good/ and defect/.
+    """(root, rows) of a CSV file, a folder that holds one, or one with good/ and defect/.
 
-    Raises LinegateError if it is neither.
+    Raises LinegateError if it is none of these.
     """
-    if source.is_dir() and (source / "split.csv").is_file():
-        source = source / "split.csv"
+    source = next((source / name for name in _LISTS if (source / name).is_file()), source)
     if source.is_file():
         return source.resolve().parent, _csv_rows(source)
     if source.is_dir():
@@ -99,7 +99,7 @@ def _folder_rows(folder: Path) -> list[Row]:
     rows += [_folder_row(folder, file, "1") for file in _pictures_below(folder / "defect")]
     if not rows:
         raise LinegateError(
-            f"{folder}: neither a split.csv nor pictures in {folder}/good and {folder}/defect"
+            f"{folder}: neither split.csv nor parts.csv, nor pictures in good/ and defect/ below"
         )
     return rows
 

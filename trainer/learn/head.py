@@ -106,4 +106,5 @@ def weights(head: PatchHead, temperature: float) -> HeadWeights:
 
 
 def _array(tensor: Tensor) -> Floats:
-    return np.array(tensor.detach(), dtype=np.float32)
+    array: Floats = tensor.detach().float().numpy()
+    return array.copy()

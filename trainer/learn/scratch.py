@@ -206,4 +206,5 @@ def _taps(face: Face) -> list[Any]:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return np.array(tensor.detach(), dtype=np.float32)
+    array: np.ndarray = tensor.detach().float().numpy()
+    return array.copy()
