@@ -11,9 +11,8 @@ from trainer.ingest.image_files import ImageFiles
 
 
 def test_second_writer_is_refused(tmp_path):
-    with Catalog(tmp_path / "catalog.db"):
-        with pytest.raises(StoreError, match="another ingest"):
-            Catalog(tmp_path / "catalog.db")
+    with Catalog(tmp_path / "catalog.db"), pytest.raises(StoreError, match="another ingest"):
+        Catalog(tmp_path / "catalog.db")
     Catalog(tmp_path / "catalog.db").close()
 
 
