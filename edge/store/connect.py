@@ -16,8 +16,8 @@ from sqlite_utils import Database
 
 from edge.core.errors import StoreError
 
-WAL_LIMIT_BYTES = 16 * 1024 * 1024
-_WRITER_PATIENCE_S = 1.0  # for a lock that only a foreign tool can hold
+WAL_LIMIT_BYTES = 32 * 1024 * 1024
+WRITER_PATIENCE_MS = 1000  # for a lock that only a foreign tool can hold
 _READER_PATIENCE_S = 5.0
 
 _WRITER_PRAGMAS = (
@@ -58,7 +58,7 @@ def connect_writer(path: Path) -> Database:
     """Raises sqlite3.Error."""
     conn = sqlite3.connect(
         path,
-        timeout=_WRITER_PATIENCE_S,
+        timeout=WRITER_PATIENCE_MS / 1000,
         isolation_level=None,
         check_same_thread=False,  # LedgerDb watches its own thread
     )

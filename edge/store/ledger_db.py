@@ -14,15 +14,15 @@ from edge.core.clock import Clock
 from edge.core.errors import NotDurable, StoreError
 from edge.core.records import EventRecord
 from edge.store.apply import apply
-from edge.store.connect import WAL_LIMIT_BYTES, lock_writer
+from edge.store.connect import WAL_LIMIT_BYTES, WRITER_PATIENCE_MS, lock_writer
 from edge.store.opening import LedgerDamaged, move_aside, open_sound
 from edge.store.rows import Inspection, inspection_of, stamp
 from edge.store.writes import AddEvent, Results, SetMeta, Write
 
 log = structlog.get_logger()
 
-_BUSY_WRITES = 128  # between checkpoints under load: about 4 MB of WAL
-_IDLE_WRITES = 32  # between checkpoints while nothing else is to do
+_BUSY_WRITES = 512  # between checkpoints under load: some 10 MB of WAL
+_IDLE_WRITES = 32  # between checkpoints in the gaps, where no verdict waits for them
 
 
 class LedgerDb:
@@ -135,7 +135,7 @@ class LedgerDb:
                 log.warning("checkpoint failed", error=str(error))
             self._checkpoint_failing = True
         finally:
-            self._db.execute("pragma busy_timeout = 1000")
+            self._db.execute(f"pragma busy_timeout = {WRITER_PATIENCE_MS}")
 
     def _wal_bytes(self) -> int:
         try:
