@@ -129,6 +129,8 @@ def decide(
 def worst_score(looks: tuple[Look, ...], rules: Rules) -> float | None:
     """The highest score of all views, or None unless every view has a valid one, given by the
     verified model."""
+    if not rules.views:
+        return None
     predictions = [look.prediction for look in looks if look.prediction is not None]
     if [prediction.view for prediction in predictions] != list(rules.views):
         return None
@@ -216,9 +218,9 @@ def final_verdict(decision: Decision, receipt: Receipt | None) -> Verdict:
 
 def _all_views_seen(decision: Decision) -> bool:
     frames = [look.frame for look in decision.looks if look.frame is not None]
-    return {frame.view for frame in frames} == set(decision.rules.views) and all(
-        frame.inspection_id == decision.inspection_id for frame in frames
-    )
+    views, seen = set(decision.rules.views), {frame.view for frame in frames}
+    mine = all(frame.inspection_id == decision.inspection_id for frame in frames)
+    return bool(views) and seen == views and mine
 
 
 def _person_passed(decision: Decision) -> bool:
@@ -238,6 +240,7 @@ def _model_passed(decision: Decision) -> bool:
     return {p.view for p in predictions} == set(decision.rules.views) and all(
         p.inspection_id == decision.inspection_id
         and p.model_sha256 == decision.rules.model_sha256
-        and p.score < decision.rules.pass_below  # NaN is not below anything
+        and is_score(p.score)  # NaN is none, nor is anything below 0
+        and p.score < decision.rules.pass_below
         for p in predictions
     )
