@@ -3,13 +3,12 @@
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from edge.camera.opening import open_camera
-from edge.camera.steady import SteadyCamera
+from edge.camera.opening import steady_camera
 from edge.config import StationConfig, load_recipes
 from edge.core.clock import Clock
 from edge.core.messages import Level
@@ -18,7 +17,7 @@ from edge.core.topics import LineTopics
 from edge.gate.album import Album
 from edge.gate.control import ControlServer
 from edge.gate.doorway import incoming
-from edge.gate.eye import Eye, Predictor
+from edge.gate.eye import Eye, Noticed, Predictor
 from edge.gate.eye_thread import EyeThread
 from edge.gate.ledger import Ledger, Limits
 from edge.gate.loop import InspectionLoop, Line
@@ -32,8 +31,9 @@ from edge.store.ballast import Ballast
 from edge.store.image_writer import ImageWriter
 from edge.store.images import ImageStore
 from edge.store.ledger_db import LedgerDb
+from edge.store.opening import LedgerDamaged
 from edge.store.reader import LedgerReader
-from edge.store.retention import Disk, Retention
+from edge.store.retention import Disk, Mode, Retention, mode_of
 from edge.store.writer import Writer
 from edge.store.writes import SetMeta, Write
 from edge.sync.sync_db import DeliveredReader
@@ -48,19 +48,25 @@ class Memory:
     images: ImageWriter
     level: Level
     recipe: str
-    closed: int  # parts that an earlier life of the gate left without an answer
+    damaged: str | None  # why the ledger had to be begun anew
 
 
 @contextmanager
 def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
     """Open ledger and images; parts that were left open are closed as rework first."""
     config.state_dir.mkdir(parents=True, exist_ok=True)
-    ledger = LedgerDb.open(config.ledger_path, config.station.device, new_epoch, clock)
-    left = closures(ledger.unanswered())
-    ledger.commit([*left, *_settings_kept(config)])
-    meta = ledger.meta
+    ballast = Ballast(config.state_dir / "ballast", config.store.ballast_mb * 1024 * 1024)
+    if mode_of(_disk(config.state_dir), config.store) is Mode.RECORDS_ONLY:
+        ballast.release()  # a full disk has not even room to open the ledger
+    ledger, damaged = _open_ledger(config, clock)
+    with ExitStack() as undo:
+        undo.callback(ledger.close)
+        left = closures(ledger.unanswered())
+        ledger.commit([*left, *_settings_kept(config)])
+        meta = ledger.meta
+        undo.pop_all()
     writer = Writer(ledger)
-    images = _image_writer(config, writer, clock)
+    images = _image_writer(config, writer, ballast, clock)
     writer.start()
     images.start()
     try:
@@ -69,7 +75,7 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
             images,
             Level(meta.get("level", config.gate.level)),
             meta.get("recipe", config.gate.recipe),
-            len(left),
+            damaged,
         )
     finally:
         images.close()
@@ -82,7 +88,18 @@ def _settings_kept(config: StationConfig) -> list[Write]:
     return [SetMeta(f"recipe:{recipe.sha256}", recipe.model_dump_json()) for recipe in recipes]
 
 
-def _image_writer(config: StationConfig, writer: Writer, clock: Clock) -> ImageWriter:
+def _open_ledger(config: StationConfig, clock: Clock) -> tuple[LedgerDb, str | None]:
+    """A damaged ledger is moved aside: parts get verdicts at once, and the station says so."""
+    where, device = config.ledger_path, config.station.device
+    try:
+        return LedgerDb.open(where, device, new_epoch, clock), None
+    except LedgerDamaged as error:
+        return LedgerDb.open(where, device, new_epoch, clock, recover=True), str(error)
+
+
+def _image_writer(
+    config: StationConfig, writer: Writer, ballast: Ballast, clock: Clock
+) -> ImageWriter:
     store = ImageStore(config.images_dir)
     reader = LedgerReader(config.ledger_path)
     retention = Retention(
@@ -90,7 +107,7 @@ def _image_writer(config: StationConfig, writer: Writer, clock: Clock) -> ImageW
         reader,
         writer.commit,
         config.store,
-        Ballast(config.state_dir / "ballast", config.store.ballast_mb * 1024 * 1024),
+        ballast,
         lambda: _disk(config.state_dir),
         DeliveredReader(config.sync_path).image_delivered,
         clock,
@@ -117,7 +134,7 @@ def inspection_loop(
     recipes = load_recipes(config)
     rules = rules_of(recipes, manifests)
     recipe = kept.recipe if kept.recipe in recipes else config.gate.recipe
-    cameras = {c.name: SteadyCamera(open_camera(c, clock), c.name, clock) for c in config.camera}
+    cameras = {camera.name: steady_camera(camera, clock) for camera in config.camera}
     timeouts_s = {camera.name: camera.grab_timeout_ms / 1000 for camera in config.camera}
     eye = Eye(cameras, timeouts_s, predictor, manifests, clock)
     limits = Limits(
@@ -141,6 +158,8 @@ def inspection_loop(
         heartbeat_ms=config.gate.heartbeat_ms,
     )
     thread = EyeThread(eye, cameras, loop.post, room=config.gate.max_in_flight)
+    if kept.damaged is not None:
+        loop.post(Noticed(raised=(("ledger_damaged", kept.damaged),)))
     thread.start()
     try:
         yield loop

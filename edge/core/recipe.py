@@ -34,11 +34,11 @@ class QualityLimits(BaseModel):
     """When a frame can be judged at all; grey levels 0..255, fractions of pixels 0..1."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    mean_min: float = 12.0
-    mean_max: float = 243.0
+    mean_min: float = 4.0
+    mean_max: float = 250.0
     contrast_min: float = 3.0
-    dark_max: float = 0.95
-    saturated_max: float = 0.60
+    dark_max: float = 0.97
+    saturated_max: float = 0.95
     sharpness_min: float = 0.0  # variance of the Laplacian; depends on the part, so off
 
 

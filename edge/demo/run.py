@@ -97,7 +97,7 @@ def _compare(station: DemoStation) -> Post:
 
 def _catalog(station: DemoStation, epoch: str) -> dict[int, str]:
     """The trainer's catalog, read as a file: the box knows nothing of the trainer's code."""
-    file = station.trainer_home / "catalog.db"
+    file = station.trainer_home / "ingest" / "catalog.db"
     if not file.exists():
         return {}
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5.0) as db:

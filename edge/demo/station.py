@@ -52,6 +52,16 @@ name = "bracket"
 model = "demo"
 deadline_ms = {deadline_ms}
 review_s = 60
+
+[[views]]
+name = "main"
+camera = "main"
+roi = {{ x_px = 80, y_px = 0, w_px = 480, h_px = 480 }}
+
+[quality]
+mean_min = 25
+saturated_max = 0.10
+sharpness_min = 60
 """
 
 

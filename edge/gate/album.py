@@ -8,14 +8,18 @@ from numpy.typing import NDArray
 from edge.core.clock import Clock
 from edge.core.messages import Verdict
 from edge.core.preprocess import Image
+from edge.gate.events import ClearCause, RaiseCause
 from edge.gate.eye import Sight
 from edge.store.image_writer import PendingImage
+from edge.store.retention import Mode
 
 
 class Keeper(Protocol):
     """store/image_writer.py: never blocks; drops passes first when there is too much."""
 
     def offer(self, pending: PendingImage) -> bool: ...
+    @property
+    def mode(self) -> Mode: ...
 
 
 class Album:
@@ -41,6 +45,14 @@ class Album:
                 self._keeper.offer(
                     PendingImage(inspection_id, view, "heatmap", grey, verdict, False, now)
                 )
+
+    def causes(self) -> tuple[RaiseCause | ClearCause, ...]:
+        """How the disk stands, as causes for the station's state."""
+        mode = self._keeper.mode
+        low = RaiseCause("disk_low", "") if mode >= Mode.WARN else ClearCause("disk_low")
+        code = "images_stopped"
+        stopped = RaiseCause(code, "") if mode >= Mode.STOP_IMAGES else ClearCause(code)
+        return (low, stopped)
 
 
 def as_grey(heatmap: NDArray[np.float32]) -> Image:

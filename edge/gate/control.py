@@ -42,7 +42,14 @@ class ControlServer:
     """Serves until closed. `post` hands an order to the inspection loop; the loop answers
     through `reply`."""
 
-    def __init__(self, path: Path, post: Callable[[Incoming], bool], clock: Clock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        post: Callable[[Incoming], bool],
+        clock: Clock,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> None:
+        self._answer_timeout_s = answer_timeout_s
         self._path = path
         self._post = post
         self._clock = clock
@@ -104,9 +111,9 @@ class ControlServer:
         try:
             if not self._post(self._message(order, token)):
                 return Answer(ok=False, error="the gate is overloaded; try again")
-            return box.get(timeout=ANSWER_TIMEOUT_S)
+            return box.get(timeout=self._answer_timeout_s)
         except queue.Empty:
-            return Answer(ok=False, error=f"the gate did not answer in {ANSWER_TIMEOUT_S:.0f} s")
+            return Answer(ok=False, error=f"the gate did not answer in {self._answer_timeout_s} s")
         finally:
             del self._waiting[token]
 

@@ -219,6 +219,7 @@ class Acknowledge:
 @dataclass(frozen=True, slots=True)
 class SendVerdict:
     message: VerdictMessage
+    again: bool = False  # the recorded answer to a repeated trigger
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ class Eye:
         for name, camera in self._cameras.items():
             if camera.probe():
                 notes.working.add(name)
-                notes.cleared.add("camera_lost")
+                notes.cleared |= {"camera_lost", "camera_frozen"}
             else:
                 notes.raised["camera_lost"] = f"{name}: {camera.trouble}"
         if self._predictor.alive(timeout_s=0.2):

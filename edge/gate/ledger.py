@@ -204,7 +204,7 @@ class Ledger:
         """The same trigger again: the recorded answer, if there is one yet."""
         effects: list[Effect] = [ev.Acknowledge(duplicate(part, part.inspection_id))]
         if part.answer is not None:
-            effects.append(ev.SendVerdict(part.answer))
+            effects.append(ev.SendVerdict(part.answer, again=True))
         return effects
 
     def _already_known(self, event: ev.AlreadyKnown) -> list[Effect]:
@@ -218,7 +218,7 @@ class Ledger:
             ev.DropFrames(part.inspection_id),
         ]
         if event.answer is not None:
-            effects.append(ev.SendVerdict(event.answer))
+            effects.append(ev.SendVerdict(event.answer, again=True))
         return effects + self._disk.took(None)
 
     def _opened(self, inspection_id: str, now_ns: int) -> list[Effect]:

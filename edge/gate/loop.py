@@ -47,7 +47,7 @@ class Line(Protocol):
     """The way to the PLC (plc/link.py). Nothing here blocks or raises."""
 
     def publish_ack(self, ack: TriggerAck) -> None: ...
-    def publish_verdict(self, message: VerdictMessage) -> None: ...
+    def publish_verdict(self, message: VerdictMessage, again: bool = False) -> None: ...
     def publish_state(self, state: StateMessage) -> None: ...
     def heartbeat(self, counter: int) -> None: ...
     def alarm(self, code: str, alarm: AlarmMessage | None) -> None: ...
@@ -61,9 +61,10 @@ class Store(Protocol):
 
 
 class Album(Protocol):
-    """Keeps the frames of a part (store/image_writer.py), or counts what it must drop."""
+    """Keeps the frames of a part (gate/album.py), and knows how the disk stands."""
 
     def keep(self, sight: Sight, verdict: Verdict) -> None: ...
+    def causes(self) -> tuple[ev.RaiseCause | ev.ClearCause, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +170,8 @@ class InspectionLoop:
                 self._look(effect)
             case ev.Acknowledge(ack):
                 self._line.publish_ack(ack)
-            case ev.SendVerdict(message):
-                self._line.publish_verdict(message)
+            case ev.SendVerdict(message, again):
+                self._line.publish_verdict(message, again)
             case ev.AnswerOrder(ack):
                 self._line.order_ack(ack)
             case ev.Reply(token, answer):
@@ -261,6 +262,8 @@ class InspectionLoop:
             self._next_beat_ns = now_ns + self._heartbeat_ns
             self._beat = (self._beat + 1) % 65_536  # a PLC's 16-bit counter
             self._line.heartbeat(self._beat)
+            for cause in self._album.causes():
+                self._cause(cause)
 
     def _state(self) -> StateMessage:
         first = self.conditions.first

@@ -103,10 +103,11 @@ class PlcLink:
 
     # ---- to the line ----
 
-    def publish_verdict(self, message: VerdictMessage) -> None:
-        """A pass is never sent after its `valid_until`; anything else is harmless at any time."""
+    def publish_verdict(self, message: VerdictMessage, again: bool = False) -> None:
+        """A pass is never sent after its `valid_until`, unless the PLC asked for it `again`;
+        anything else is harmless at any time."""
         expires_ns = None
-        if message.verdict is Verdict.PASS:
+        if message.verdict is Verdict.PASS and not again:
             left_s = (message.valid_until - self._clock.now()).total_seconds()
             expires_ns = self._clock.monotonic_ns() + round(left_s * 1e9)
         self._send("verdicts", self._topics.verdict, message, expires_ns=expires_ns)

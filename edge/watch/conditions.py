@@ -78,6 +78,11 @@ CAUSES = {
         "the disk is nearly full",
         "free disk space; the oldest delivered images of passed parts go first",
     ),
+    "ledger_damaged": Cause(
+        False,
+        "the ledger was damaged and a new one was begun",
+        "keep the file that was moved aside, check the disk, then restart the gate",
+    ),
     "images_stopped": Cause(
         False,
         "images are no longer kept, for lack of disk",

@@ -1,0 +1,204 @@
+"""What the eye makes of cameras and models that misbehave."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from bundles import make_bundle
+from gate_world import RECIPE
+
+from edge.camera.source import Frame, Shot
+from edge.camera.steady import SteadyCamera
+from edge.core.automation import permit
+from edge.core.clock import ns
+from edge.core.errors import BadPrediction, CameraLost, CameraTimeout, PredictorUnavailable
+from edge.core.manifest import Manifest
+from edge.core.messages import Level, Reason
+from edge.core.recipe import Recipe, Roi, View
+from edge.gate.events import LookAt
+from edge.gate.eye import Eye, Sight
+
+
+@dataclass
+class FakeClock:
+    now_ns: int = 0
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+
+@dataclass
+class FakeCamera:
+    """Delivers noise; `fails` is raised instead; `early_ms` exposes before the trigger."""
+
+    clock: FakeClock
+    fails: Exception | None = None
+    grey: int = 120
+    early_ms: float = 0.0
+    frozen: bool = False
+    live: bool = True
+    _seq: int = 0
+    _rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def grab(self, shot: Shot, timeout_s: float) -> Frame:
+        if self.fails is not None:
+            raise self.fails
+        if not self.frozen:
+            self._seq += 1
+        noise = self._rng.integers(0, 40, (64, 64, 3))
+        image = np.clip(noise + self.grey, 0, 255).astype(np.uint8)
+        return Frame(image, self._seq, self.clock.now_ns - ns(self.early_ms))
+
+
+@dataclass
+class FakeAnswer:
+    score: float
+    heatmap: np.ndarray
+    model_sha256: str
+
+
+@dataclass
+class FakePredictor:
+    sha256: str
+    fails: Exception | None = None
+    asked: int = 0
+
+    def predict(self, model, image, timeout_s, manifest):
+        self.asked += 1
+        if self.fails is not None:
+            raise self.fails
+        return FakeAnswer(0.25, np.zeros((8, 8), np.float32), self.sha256)
+
+    def alive(self, timeout_s: float) -> bool:
+        return self.fails is None
+
+
+class Rig:
+    def __init__(self, manifest: Manifest) -> None:
+        self.clock = FakeClock(ns(1000))
+        self.camera = FakeCamera(self.clock)
+        self.predictor = FakePredictor(manifest.sha256)
+        steady = SteadyCamera(self.camera, "main", self.clock)  # type: ignore[arg-type]
+        self.eye = Eye(
+            {"main": steady},
+            {"main": 0.1},
+            self.predictor,
+            {"toy": manifest},
+            self.clock,  # type: ignore[arg-type]
+        )
+
+    def look(self, recipe: Recipe = RECIPE, level: Level = Level.FULL) -> Sight:
+        until_ns = self.clock.now_ns + ns(100)
+        request = LookAt("I1", "P1", recipe, permit(level), self.clock.now_ns, until_ns)
+        return self.eye.look(request)
+
+
+@pytest.fixture
+def rig(tmp_path) -> Rig:
+    return Rig(make_bundle(tmp_path / "toy"))
+
+
+def missing(sight: Sight) -> set[Reason | None]:
+    return {look.missing for look in sight.seen.looks}
+
+
+def test_all_views_of_a_good_part_bring_frame_and_score(rig: Rig) -> None:
+    sight = rig.look()
+    assert [look.view for look in sight.seen.looks] == ["top", "side"]
+    assert missing(sight) == {None}
+    assert all(look.frame and look.prediction for look in sight.seen.looks)
+    assert set(sight.frames) == {"top", "side"}
+    assert set(sight.noticed.seen_working) == {"main", "model"}
+
+
+def test_lost_camera_is_no_frame_and_a_cause(rig: Rig) -> None:
+    rig.camera.fails = CameraLost("cable")
+    sight = rig.look()
+    assert missing(sight) == {Reason.NO_FRAME}
+    assert ("camera_lost", "main: cable") in [
+        (code, text.split(";")[0]) for code, text in sight.noticed.raised
+    ]
+    assert rig.predictor.asked == 0
+
+
+def test_timeout_is_no_frame(rig: Rig) -> None:
+    rig.camera.fails = CameraTimeout("nothing in 100 ms")
+    assert missing(rig.look()) == {Reason.NO_FRAME}
+
+
+def test_frozen_camera_is_a_stale_frame(rig: Rig) -> None:
+    rig.look()
+    rig.camera.frozen = True
+    sight = rig.look()
+    assert Reason.STALE_FRAME in missing(sight)
+    assert "camera_frozen" in dict(sight.noticed.raised)
+
+
+def test_frame_exposed_before_the_trigger_is_stale_unless_the_recipe_allows_it(rig: Rig) -> None:
+    rig.camera.early_ms = 30
+    assert missing(rig.look()) == {Reason.STALE_FRAME}
+    allowed = RECIPE.model_copy(update={"frame_lead_ms": 50.0})
+    assert missing(rig.look(allowed)) == {None}
+
+
+def test_black_frame_is_unusable_but_scored_for_the_record(rig: Rig) -> None:
+    rig.camera.grey = -60
+    sight = rig.look()
+    assert missing(sight) == {Reason.IMAGE_QUALITY}
+    assert all(look.frame is None for look in sight.seen.looks)
+    assert all(view.score == 0.25 for view in sight.seen.views)
+
+
+def test_station_says_that_frames_are_unusable_after_three_and_takes_it_back(rig: Rig) -> None:
+    rig.camera.grey = -60
+    raised = [dict(rig.look().noticed.raised) for _ in range(2)]
+    assert "image_unusable" in raised[1]
+    rig.camera.grey = 120
+    assert "image_unusable" in rig.look().noticed.cleared
+
+
+def test_predictor_away_keeps_the_frame_as_evidence_for_a_person(rig: Rig) -> None:
+    rig.predictor.fails = PredictorUnavailable("no socket")
+    sight = rig.look()
+    assert missing(sight) == {Reason.PREDICTOR_UNAVAILABLE}
+    assert all(look.frame is not None for look in sight.seen.looks)
+    assert dict(sight.noticed.raised) == {"predictor_unavailable": "no socket"}
+
+
+def test_nonsense_from_the_model_is_a_bad_prediction(rig: Rig) -> None:
+    rig.predictor.fails = BadPrediction("score is nan")
+    sight = rig.look()
+    assert missing(sight) == {Reason.BAD_PREDICTION}
+    assert "bad_prediction" in dict(sight.noticed.raised)
+
+
+def test_level_human_asks_no_model(rig: Rig) -> None:
+    sight = rig.look(level=Level.HUMAN)
+    assert missing(sight) == {None} and rig.predictor.asked == 0
+    assert all(look.frame and not look.prediction for look in sight.seen.looks)
+
+
+def test_people_can_judge_where_no_model_is_installed(rig: Rig) -> None:
+    recipe = RECIPE.model_copy(update={"model": "none-yet"})
+    assert missing(rig.look(recipe, Level.HUMAN)) == {None}
+    assert missing(rig.look(recipe)) == {Reason.IMAGE_QUALITY}
+
+
+def test_region_outside_the_frame_is_said_in_words(rig: Rig) -> None:
+    roi = Roi(x_px=60, y_px=0, w_px=20, h_px=20)
+    recipe = RECIPE.model_copy(update={"views": (View(name="top", roi=roi),)})
+    (view,) = rig.look(recipe).seen.views
+    assert "lies outside" in (view.problem or "")
+
+
+def test_probe_between_parts_notices_that_the_model_is_away_and_back(rig: Rig) -> None:
+    rig.predictor.fails = PredictorUnavailable("gone")
+    assert "predictor_unavailable" in dict(rig.eye.probe().raised)
+    rig.predictor.fails = None
+    assert "predictor_unavailable" in rig.eye.probe().cleared
