@@ -45,7 +45,7 @@ from edge.sync.sync_db import SyncDb, SyncStatus
 
 log = structlog.get_logger()
 
-POLL_S = 0.05
+POLL_S = 0.2  # what comes from the broker ends the wait
 LEDGER_EVERY_NS = ns(200)
 STATUS_EVERY_NS = ns(2_000)
 STATUS_SIGN_NS = ns(30_000)
@@ -64,7 +64,7 @@ def run_sync(config: StationConfig, clock: Clock, stop: threading.Event) -> None
                 while not stop.is_set():
                     run.turn(stop)
         except Exception as error:  # the post may fail in any way; the line must not notice
-            log.error("sync_failed", error=str(error), again_in_s=FAILED_PAUSE_S, exc_info=True)
+            log.error("sync failed", error=str(error), again_in_s=FAILED_PAUSE_S, exc_info=True)
             stop.wait(FAILED_PAUSE_S)
     stop.wait()
 
@@ -123,12 +123,13 @@ class SyncRun:
         try:
             self._link = Link(self._login, self._device)
         except OSError as error:
-            self._hang_up(f"broker {self._login.host}:{self._login.port}: {error}")
+            self._hang_up(str(error))
 
     def _hear(self, link: Link) -> None:
         link.poll(POLL_S)
         if link.ready and not self._joined:
             self._joined = True
+            log.info("sync connected", host=self._login.host, port=self._login.port)
             self._dial_pause_ns = DIAL_FIRST_NS
             self._set_status(connected=True, problem=None)
             self._tell(Connected())
@@ -140,9 +141,10 @@ class SyncRun:
             link.close()
             self._hang_up(link.problem)
 
-    def _hang_up(self, problem: str) -> None:
+    def _hang_up(self, why: str) -> None:
+        problem = f"broker {self._login.host}:{self._login.port}: {why}"
         if self._joined or self._status.problem is None:
-            log.warning("sync_disconnected", problem=problem)
+            log.warning("sync disconnected", problem=problem)
         self._link = None
         self._joined = False
         self._dial_due_ns = self._clock.monotonic_ns() + self._dial_pause_ns
@@ -159,7 +161,7 @@ class SyncRun:
             elif topic == self._topics.want:
                 self._tell(Wanted(parse(Want, payload, MAX_DOWN_BYTES)))
         except MessageRefused as error:
-            log.warning("sync_message_refused", topic=topic, error=str(error))
+            log.warning("sync message refused", topic=topic, error=str(error))
 
     # the outbox
 
@@ -189,7 +191,7 @@ class SyncRun:
                 self._sync_db.save(effect)
                 self._cursor = effect.up_to
             case Alarm(code, text):
-                log.warning("sync_alarm", code=code, text=text)
+                log.warning("sync alarm", code=code, text=text)
                 self._set_status(alarms={**self._status.alarms, code: text})
         return None
 
@@ -207,7 +209,7 @@ class SyncRun:
     def _find_image(self, sha256: str) -> Event:
         size = sendable_bytes(self._ledger.image_path(sha256))
         if size is None:
-            log.warning("sync_image_gone", sha256=sha256)
+            log.warning("sync image gone", sha256=sha256)
         self._sync_db.mark_wanted(sha256, gone=size is None)
         return ImageSeen(sha256, size)
 
@@ -248,6 +250,7 @@ class SyncRun:
             delivered_up_to=self._cursor,
             images_awaited=images.get("awaited", 0),
             images_delivered=images.get("delivered", 0),
+            images_gone=images.get("gone", 0),
         )
         if self._status != self._shown or now_ns - self._shown_ns >= STATUS_SIGN_NS:
             self._shown, self._shown_ns = self._status, now_ns

@@ -57,6 +57,7 @@ class SyncStatus(BaseModel):
     delivered_up_to: int = 0
     images_awaited: int = 0
     images_delivered: int = 0
+    images_gone: int = 0  # the trainer asked for them too late
     alarms: dict[str, str] = {}
 
 

@@ -15,6 +15,8 @@ from edge.sync.job import SyncRun
 from edge.sync.link import Login
 from edge.sync.outbox import WINDOW
 from edge.sync.sync_db import DeliveredReader
+from trainer.ingest.link import Login as TrainerLogin
+from trainer.ingest.service import Ingest
 
 pytestmark = pytest.mark.system
 
@@ -119,6 +121,38 @@ def test_repeated_start_of_both_ends_repeats_nothing(box, trainer, until):
         assert until(lambda: all_delivered(box), 30)
     trainer.stop()
     assert_same(box, trainer)
+
+
+def test_image_that_the_box_lost_holds_up_nothing_else(box, trainer, until):
+    trainer.start()
+    box.write(50, images=2)
+    lost, kept = box.kept
+    box.images.path(lost).unlink()
+    reader = DeliveredReader(box.config.sync_path)
+    with box.syncing():
+        assert until(lambda: reader.image_delivered(kept), 30)
+        assert until(lambda: reader.status().images_gone == 1, 10)
+        assert reader.up_to("epoch-1") == 50
+    assert not reader.image_delivered(lost)
+    assert trainer.counts()["images_wanted"] == 1
+    trainer.stop()
+
+
+def test_trainer_with_a_full_disk_takes_nothing_and_answers_nobody(box, broker, tmp_path, until):
+    stop = threading.Event()
+    box.write(10)
+    login = TrainerLogin("127.0.0.1", broker.port)
+    with Ingest(tmp_path / "ingest", login, SystemClock(), min_free_bytes=2**62) as ingest:
+
+        def turn():
+            ingest.run(stop, stop.set)
+            stop.clear()
+
+        with box.syncing():
+            assert until(lambda: turn() or "free in" in (ingest.problem or ""), 20)
+            ingest._min_free_bytes = 0  # room was made
+            assert until(lambda: turn() or all_delivered(box), 30)
+    assert ingest.problem is None or "free in" not in ingest.problem
 
 
 def test_hung_broker_never_makes_paho_hold_more_than_the_window(box, broker, trainer, until):

@@ -331,7 +331,7 @@ class World:
             and stream is not None
             and stream.held == union([(1, len(self.disk.records))])
             and self.box.whole.keys() == self.disk.files.keys()
-            and all(self.disk.images[sha][0] == "delivered" for sha in self.disk.files)
+            and all(self.disk.images.get(sha, [""])[0] == "delivered" for sha in self.disk.files)
         )
 
     def compare(self):

@@ -9,15 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import structlog
-
 from edge.core.clock import Clock, ns
 from trainer.ingest.catalog import Catalog
 from trainer.ingest.image_files import ImageFiles
 from trainer.ingest.link import Link, Login
 from trainer.ingest.receiver import Inbound, Receiver
-
-log = structlog.get_logger()
 
 GROUP_MESSAGES = 64  # at most in one commit
 GROUP_NS = ns(20)  # how long a commit waits for company
@@ -31,8 +27,11 @@ TROUBLE_PAUSE_S = 2.0
 class Ingest:
     """Folder `home` holds catalog.db, images/ and partial/."""
 
-    def __init__(self, home: Path, login: Login, clock: Clock) -> None:
+    def __init__(
+        self, home: Path, login: Login, clock: Clock, min_free_bytes: int = MIN_FREE_BYTES
+    ) -> None:
         """Raises StoreError if another ingest works in this folder."""
+        self._min_free_bytes = min_free_bytes
         self.catalog = Catalog(home / "catalog.db")
         self._home = home
         self._login = login
@@ -40,7 +39,7 @@ class Ingest:
         self._receiver = Receiver(self.catalog, ImageFiles(home), clock)
         self._link: Link | None = None
         self._dial_pause_s = DIAL_FIRST_S
-        self.problem: str | None = "not connected yet"  # None: connected and taking
+        self.problem: str | None = "not connected yet"  # in words; None: connected and taking
 
     def __enter__(self) -> Self:
         return self
@@ -51,7 +50,8 @@ class Ingest:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self._hang_up(None)
+        if self._link is not None:
+            self._link.close()
         self.catalog.close()
 
     @property
@@ -71,7 +71,7 @@ class Ingest:
             return
         messages = self._gather(self._link)
         if self._link.problem is not None:
-            self._hang_up(self._link.problem)
+            self._hang_up(self._link.problem, stop)
         elif self._link.ready:
             self._dial_pause_s = DIAL_FIRST_S
             self._take(messages, stop)
@@ -88,8 +88,8 @@ class Ingest:
         return messages
 
     def _take(self, messages: list[Inbound], stop: threading.Event) -> None:
-        if shutil.disk_usage(self._home).free < MIN_FREE_BYTES:
-            self._trouble(f"less than {MIN_FREE_BYTES >> 20} MB free in {self._home}", stop)
+        if shutil.disk_usage(self._home).free < self._min_free_bytes:
+            self._trouble(f"less than {self._min_free_bytes >> 20:,} MB free in {self._home}", stop)
             return
         try:
             replies = self._receiver.handle(messages)
@@ -106,8 +106,6 @@ class Ingest:
 
     def _trouble(self, problem: str, stop: threading.Event) -> None:
         """Nothing was committed and nothing is answered: the devices will send again."""
-        if self.problem != problem:
-            log.error("ingest_trouble", problem=problem)
         self.problem = problem
         stop.wait(TROUBLE_PAUSE_S)
 
@@ -115,14 +113,12 @@ class Ingest:
         try:
             self._link = Link(self._login)
         except OSError as error:
-            self._hang_up(f"broker {self._login.host}:{self._login.port}: {error}")
-            stop.wait(self._dial_pause_s)
-            self._dial_pause_s = min(2 * self._dial_pause_s, DIAL_MOST_S)
+            self._hang_up(str(error), stop)
 
-    def _hang_up(self, problem: str | None) -> None:
+    def _hang_up(self, problem: str, stop: threading.Event) -> None:
         if self._link is not None:
             self._link.close()
         self._link = None
-        if problem is not None and problem != self.problem:
-            log.warning("ingest_disconnected", problem=problem)
-        self.problem = problem
+        self.problem = f"broker {self._login.host}:{self._login.port}: {problem}"
+        stop.wait(self._dial_pause_s)
+        self._dial_pause_s = min(2 * self._dial_pause_s, DIAL_MOST_S)
