@@ -39,13 +39,16 @@ def shrink(image: Image, width_px: int, height_px: int) -> Image:
     while image.shape[0] >= 2 * height_px and image.shape[1] >= 2 * width_px:
         if image.shape[0] == 2 * height_px and image.shape[1] == 2 * width_px:
             break
-        size = (image.shape[1] // 2, image.shape[0] // 2)
-        image = _u8(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-    if image.shape[:2] == (height_px, width_px):
+        image = _resize(image, (image.shape[1] // 2, image.shape[0] // 2), cv2.INTER_AREA)
+    fitting = (min(image.shape[1], width_px), min(image.shape[0], height_px))
+    image = _resize(image, fitting, cv2.INTER_AREA)
+    return _resize(image, (width_px, height_px), cv2.INTER_LINEAR)  # enlarges, if anything
+
+
+def _resize(image: Image, size: tuple[int, int], how: int) -> Image:
+    if (image.shape[1], image.shape[0]) == size:
         return image
-    smaller = image.shape[0] >= height_px and image.shape[1] >= width_px
-    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return _u8(cv2.resize(image, (width_px, height_px), interpolation=how))
+    return _u8(cv2.resize(image, size, interpolation=how))
 
 
 def _colour(image: Image, face: Face) -> Image:
