@@ -76,14 +76,15 @@ def test_mqtt5_broker_is_told_to_forget_the_verdict(broker, open_gate, spy, topi
     assert [seen.expiry_s for seen in spy.on(topics.verdict)] == [1, 30]
 
 
-def test_pass_past_its_time_is_not_sent_but_rework_is(
+def test_pass_past_its_time_is_sent_only_when_asked_for_again(
     broker, open_gate, spy, topics, verdict, until
 ):
     gate = open_gate(broker.port)
     gate.link.publish_verdict(verdict(1, Verdict.PASS, valid_s=-0.001))
     gate.link.publish_verdict(verdict(2, Verdict.REWORK, valid_s=-60))
-    assert until(lambda: spy.on(topics.verdict))
-    assert [json.loads(seen.payload)["seq"] for seen in spy.on(topics.verdict)] == [2]
+    gate.link.publish_verdict(verdict(3, Verdict.PASS, valid_s=-60), again=True)
+    assert until(lambda: len(spy.on(topics.verdict)) == 2)
+    assert [json.loads(seen.payload)["seq"] for seen in spy.on(topics.verdict)] == [2, 3]
     assert gate.link.counters["dropped_expired"] == 1
 
 
