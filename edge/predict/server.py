@@ -19,6 +19,7 @@ import uvicorn
 from edge.core.errors import ConfigError, ModelRefused
 from edge.predict.app import PredictApp, worker_count
 from edge.predict.bundle import is_bundle
+from edge.predict.http_head import BoundedHeadProtocol
 from edge.predict.listen import tcp_listener, unix_listener
 from edge.predict.probation import Probation
 from edge.predict.repository import Repository
@@ -84,7 +85,7 @@ def _config(app: PredictApp, settled: Callable[[], None]) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi(settled),
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeadProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

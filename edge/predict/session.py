@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from edge.core.errors import ModelRefused, PredictorUnavailable
 from edge.core.manifest import Manifest, check_face
+from edge.core.runtime import ort
 from edge.predict.answer import Input, Outputs, output_names
 from edge.predict.onnx_check import check_onnx
 

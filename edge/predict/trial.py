@@ -19,7 +19,7 @@ from edge.predict.bundle import Bundle, read_bundle
 from edge.predict.golden import read_golden
 from edge.predict.session import ModelSession
 
-_NICENESS = 10  # the model in service goes first
+_NICENESS = 5  # the model in service goes first
 
 
 def try_bundle(bundle: Bundle) -> None:

@@ -12,7 +12,7 @@ from bundles import make_bundle, picture
 from edge.core.errors import BadPrediction, PredictorUnavailable
 from edge.predict.client import PredictClient
 from edge.predict.protocol import HEADER_LENGTH, encode_answer, parse_infer
-from edge.predict.wire import MAX_HEAD_BYTES
+from edge.predict.wire import MAX_HEAD_BYTES, Connection, Deadline, request_head
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def fake(tmp_path):
                     continue  # the client left
 
     def start(*behaviours):
-        thread = threading.Thread(target=run, args=(behaviours,))
+        thread = threading.Thread(target=run, args=(behaviours,), daemon=True)
         thread.start()
         threads.append(thread)
         return client, requests
@@ -244,6 +244,29 @@ def test_server_that_takes_too_long_is_unavailable_at_the_deadline(fake, image, 
     with pytest.raises(PredictorUnavailable, match="no answer within 200 ms"):
         client.predict("toy", image, 0.2)
     assert time.monotonic() - started < 2.0  # of 50 s that it would drip
+
+
+def test_planted_timeout_per_call_would_be_caught(fake, tmp_path):
+    """A client whose time began anew with each recv would sit through the drip to its end."""
+
+    class PerCall(Deadline):
+        def left_s(self):
+            return 0.2
+
+    def drips_and_leaves(connection, read):
+        read()
+        for _ in range(12):
+            connection.sendall(b"H")
+            time.sleep(0.05)
+
+    fake(drips_and_leaves, drips_and_leaves)
+    request = [request_head("GET", "/", {}, 0)]
+    for kind, end in ((PerCall, ConnectionResetError), (Deadline, TimeoutError)):
+        deadline = kind(0.2)
+        connection = Connection(tmp_path / "p.sock", deadline)
+        with pytest.raises(end):
+            connection.exchange(request, deadline)
+        connection.close()
 
 
 def test_server_that_does_not_read_is_unavailable_at_the_deadline(fake):

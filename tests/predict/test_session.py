@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from bundles import make_bundle, picture, raw_run
@@ -88,3 +92,21 @@ def test_sound_outputs_are_taken():
 def test_unsound_outputs_are_not_believed(change):
     with pytest.raises(BadPrediction):
         judge(_outputs(**change), FACE)
+
+
+def test_onnx_runtime_leaves_nothing_in_the_home_and_calls_nobody(tmp_path, toy_folder):
+    """Its official builds report to their maker unless edge.core.runtime is the door."""
+    code = (
+        "from pathlib import Path; import psutil\n"
+        "from edge.predict.bundle import read_bundle\n"
+        "from edge.predict.session import ModelSession\n"
+        f"bundle = read_bundle(Path({str(toy_folder)!r}))\n"
+        "ModelSession(bundle.model, bundle.manifest)\n"
+        "print(psutil.Process().net_connections())\n"
+    )
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
