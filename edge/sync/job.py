@@ -82,6 +82,7 @@ class SyncRun:
         self._outbox = Outbox(self._device)
         self._link: Link | None = None
         self._joined = False  # the outbox knows that the link is up
+        self._refused = False  # a message on this connection
         self._dial_due_ns = self._ledger_due_ns = self._status_due_ns = 0
         self._dial_pause_ns = DIAL_FIRST_NS
         self._epoch = ""  # of the ledger; none yet
@@ -129,6 +130,7 @@ class SyncRun:
         link.poll(POLL_S)
         if link.ready and not self._joined:
             self._joined = True
+            self._refused = False
             log.info("sync connected", host=self._login.host, port=self._login.port)
             self._dial_pause_ns = DIAL_FIRST_NS
             self._set_status(connected=True, problem=None)
@@ -161,7 +163,9 @@ class SyncRun:
             elif topic == self._topics.want:
                 self._tell(Wanted(parse(Want, payload, MAX_DOWN_BYTES)))
         except MessageRefused as error:
-            log.warning("sync message refused", topic=topic, error=str(error))
+            if not self._refused:  # the first of a connection: nobody shall fill the log
+                log.warning("sync message refused", topic=topic, error=str(error))
+            self._refused = True
 
     # the outbox
 

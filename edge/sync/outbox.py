@@ -331,15 +331,16 @@ def _image_event(record: Record) -> ImageEvent | None:
         return None
 
 
+_NEW_EPOCH = "stop the gate and move ledger.db aside: a new ledger has a new epoch"
 _WENT_BACK = (
-    "the ledger now ends at record {last}, earlier than before: it was restored without a new "
-    "epoch; run `linegate restore`, which begins one"
+    "the ledger now ends at record {last}, earlier than before: it was restored with its old "
+    "epoch; " + _NEW_EPOCH
 )
 _UNSENDABLE = (
-    "the trainer lacks records {first} to {last}, and this box cannot send them (pruned, or too "
-    "large for one message); look at both with `linegate-trainer ingest --json`"
+    "the trainer lacks records {first} to {last}, and this box cannot send them (lost, or too "
+    "large for one message); everything else goes on"
 )
 _CONFLICT = (
     "the trainer holds another record {seq} of this epoch: this box was cloned or restored; "
-    "nothing is lost, both are kept; give the copy a new epoch with `linegate restore`"
+    "nothing is lost, both are kept; " + _NEW_EPOCH
 )

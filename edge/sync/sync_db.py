@@ -4,16 +4,20 @@
 `DeliveredReader` before it lets an image go.
 """
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from sqlite_utils import Database, Migrations
 
 from edge.core.errors import StoreError
 from edge.store.connect import reading
 from edge.sync.events import SaveDelivered
+
+log = structlog.get_logger()
 
 migrations = Migrations("sync")
 
@@ -66,11 +70,16 @@ class SyncDb:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = Database(path)
-        self._db.enable_wal()
-        for pragma in ("synchronous = FULL", "busy_timeout = 5000", "journal_size_limit = 4194304"):
-            self._db.execute(f"pragma {pragma}")
-        migrations.apply(self._db)
+        try:
+            self._db = _open(path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):  # locked, disk full: not damaged
+                raise
+            log.error("sync.db is damaged and begins anew; all is sent again", error=str(error))
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            path.replace(path.with_name(path.name + ".damaged"))
+            self._db = _open(path)
 
     def cursor(self, epoch: str) -> int:
         """All records of this epoch up to here are delivered."""
@@ -130,6 +139,23 @@ class SyncDb:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _open(path: Path) -> Database:
+    """Raises sqlite3.DatabaseError if the file is damaged."""
+    db = Database(path)
+    try:
+        (sound,) = db.execute("pragma quick_check(1)").fetchone()
+        if sound != "ok":
+            raise sqlite3.DatabaseError(sound)
+        db.enable_wal()
+        for pragma in ("synchronous = full", "busy_timeout = 5000", "journal_size_limit = 4194304"):
+            db.execute(f"pragma {pragma}")
+        migrations.apply(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 class DeliveredReader:

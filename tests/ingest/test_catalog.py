@@ -52,3 +52,12 @@ def test_pieces_of_two_devices_do_not_mix(tmp_path):
 
 def test_finish_without_pieces_is_not_whole(tmp_path):
     assert not ImageFiles(tmp_path).finish("box1", "ab" * 32)
+
+
+def test_damaged_catalog_is_named_and_left_alone(tmp_path):
+    path = tmp_path / "catalog.db"
+    path.write_bytes(b"this is no database" * 1000)
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"catalog\.db: .*move it aside"):
+            Catalog(path)
+    assert path.read_bytes().startswith(b"this")

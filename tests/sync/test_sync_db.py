@@ -35,6 +35,15 @@ def test_broken_file_delivers_nothing(path):
     assert not DeliveredReader(path).image_delivered(ONE)
 
 
+def test_damaged_file_is_set_aside_and_begins_anew(path):
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database" * 1000)
+    db = SyncDb(path)
+    assert db.cursor("e") == 0
+    db.close()
+    assert path.with_name("sync.db.damaged").exists()
+
+
 def test_readers_see_what_was_saved_while_the_writer_is_open(db, path):
     db.save(SaveDelivered("e", 7, (Awaited(ONE, 3), Awaited(TWO, 4)), (ONE,)))
     reader = DeliveredReader(path)

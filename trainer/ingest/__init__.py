@@ -1,0 +1,1 @@
+"""Records and images in: commit first, then answer."""

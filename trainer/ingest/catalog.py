@@ -23,6 +23,8 @@ from edge.core.records import ImageEvent, body_sha256
 from edge.core.spans import Spans
 from trainer.ingest.checks import RawRecord
 
+_PRAGMAS = ("synchronous = full", "busy_timeout = 5000", "journal_size_limit = 16777216")
+
 migrations = Migrations("ingest")
 
 
@@ -116,17 +118,19 @@ class Catalog:
     """The writer. Give it a path, or None for one in memory."""
 
     def __init__(self, path: Path | None) -> None:
-        """Raises StoreError if another ingest writes this file."""
+        """Raises StoreError if another ingest writes this file, or it is damaged."""
         self._lock = None if path is None else _lock(path)
         self._db = Database(memory=True) if path is None else Database(path)
-        self._db.enable_wal()
-        for pragma in (
-            "synchronous = FULL",
-            "busy_timeout = 5000",
-            "journal_size_limit = 16777216",
-        ):
-            self._db.execute(f"pragma {pragma}")
-        migrations.apply(self._db)
+        try:
+            self._db.enable_wal()
+            for pragma in _PRAGMAS:
+                self._db.execute(f"pragma {pragma}")
+            migrations.apply(self._db)
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise StoreError(
+                f"{path}: {error}; if it is damaged, move it aside: the stations send again"
+            ) from error
 
     @classmethod
     def read_only(cls, path: Path) -> Self:
