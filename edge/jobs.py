@@ -84,12 +84,14 @@ def run_sync(config: StationConfig) -> None:
 def run_page(config: StationConfig) -> None:
     from edge.gate.control import send_order
     from edge.page.serve import run_page as run
+    from edge.sync.sync_db import DeliveredReader
 
     run(
         config,
         load_recipes(config),
         lambda order: send_order(config.control_socket, order),
         SystemClock(),
+        DeliveredReader(config.sync_path).up_to,
     )
 
 
