@@ -46,7 +46,11 @@ def find_bundles(models: Path) -> Shelf:
     """
     newest: dict[str, Entry] = {}
     refused: dict[Path, str] = {}
-    for folder in _candidates(models):
+    try:
+        folders = _candidates(models)
+    except OSError as error:
+        return Shelf({}, {models: f"{models}: cannot be read: {error.strerror}"})
+    for folder in folders:
         try:
             manifest = read_manifest(folder)
         except ModelRefused as error:

@@ -29,28 +29,36 @@ class Probation:
         """Raises ModelRefused, with the reason, unless the bundle passes."""
         folder, sha256 = str(bundle.folder.resolve()), bundle.manifest.sha256
         command = [sys.executable, "-P", "-m", "edge.predict.trial", folder, sha256, *self._limits]
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as child:
-            self._child = child
-            if self._stopped:
-                child.kill()
-            try:
-                said, _ = child.communicate(timeout=self._wall_s)
-            except subprocess.TimeoutExpired:
-                raise ModelRefused(f"its trial took more than {self._wall_s:g} s") from None
-            finally:
-                self._child = None
-                child.kill()
+        try:
+            with subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            ) as child:
+                said = self._watch(child)
+        except OSError as error:
+            raise ModelRefused(f"its trial could not be started: {error}") from error
         if self._stopped:
             raise ModelRefused("its trial was broken off: the server stops")
         reason = why_refused(child.returncode, said)
         if reason is not None:
             raise ModelRefused(reason)
+
+    def _watch(self, child: subprocess.Popen[str]) -> str:
+        """What the child says until it ends. It does not outlive this call."""
+        self._child = child
+        try:
+            if self._stopped:
+                child.kill()
+            said, _ = child.communicate(timeout=self._wall_s)
+        except subprocess.TimeoutExpired:
+            raise ModelRefused(f"its trial took more than {self._wall_s:g} s") from None
+        finally:
+            self._child = None
+            child.kill()
+        return said
 
     def stop(self) -> None:
         """Break off a trial that is under way, and let none begin: the server stops."""
