@@ -17,6 +17,7 @@ from edge.core.recipe import Recipe, explain, parse_recipe
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 TopicPart = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^/+#\s]+$")]
+TopicPrefix = Annotated[str, Field(max_length=128, pattern=r"^[^+#\s]*[^/+#\s]$")]
 
 
 class _Section(BaseModel):
@@ -31,7 +32,7 @@ class Station(_Section):
     line: TopicPart = "line"
     station: TopicPart = "station"
     device: Name
-    prefix: str | None = None  # of the line's topics, instead of site/area/line/station/vision
+    prefix: TopicPrefix | None = None  # of all topics, instead of site/area/line/station/vision
 
     @property
     def topic_prefix(self) -> str:
@@ -186,15 +187,22 @@ class StationConfig(_Section):
 def load_station(path: Path) -> StationConfig:
     """Read `station.toml`. Raises ConfigError with file, key and what is wrong."""
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(_read(path))
         config = StationConfig.model_validate(values)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain(error)}") from error
     return _resolve(config, path.resolve().parent)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text: save it as UTF-8") from error
 
 
 def _resolve(config: StationConfig, base: Path) -> StationConfig:
@@ -240,7 +248,7 @@ def load_recipes(config: StationConfig) -> dict[str, Recipe]:
     folder = config.gate.recipes
     recipes = {}
     for file in sorted(folder.glob("*.toml")):
-        recipe = parse_recipe(file.read_text(), str(file))
+        recipe = parse_recipe(_read(file), str(file))
         if recipe.name in recipes:
             raise ConfigError(f"{file}: a second recipe is named {recipe.name!r}")
         recipes[recipe.name] = recipe

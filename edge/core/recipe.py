@@ -88,7 +88,7 @@ def parse_recipe(text: str, where: str) -> Recipe:
 def explain(error: ValidationError) -> str:
     """All problems of a configuration, one clause each, with the key's full name."""
     return "; ".join(
-        f"{dotted(problem['loc'])}: {_words(problem['type'], problem['msg'])}"
+        _clause(dotted(problem["loc"]), _words(problem["type"], problem["msg"]))
         for problem in error.errors(include_url=False)
     )
 
@@ -98,5 +98,11 @@ def dotted(location: tuple[int | str, ...]) -> str:
     return ".".join(str(step) for step in location)
 
 
+def _clause(key: str, words: str) -> str:
+    return f"{key}: {words}" if key else words  # no key: several together are wrong
+
+
 def _words(kind: str, message: str) -> str:
-    return "unknown key (see docs/config.md)" if kind == "extra_forbidden" else message
+    if kind == "extra_forbidden":
+        return "unknown key (see docs/config.md)"
+    return message.removeprefix("Value error, ")
