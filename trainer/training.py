@@ -40,6 +40,7 @@ class Options:
     seed: int = 0
     steps: int | None = None
     epochs: int | None = None
+    size_px: tuple[int, int] | None = None
     oriented: bool = False
     full_range: bool = False
 
@@ -86,6 +87,7 @@ def _backbone(dataset: Dataset, options: Options, track: Track) -> "Backbone":
     settings = scratch.Settings(
         seed=options.seed,
         epochs=options.epochs or scratch.Settings().epochs,
+        size_px=options.size_px,
         flips=not options.oriented,
     )
     return scratch.train(dataset, settings, track)

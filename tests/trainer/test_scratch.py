@@ -14,9 +14,8 @@ from trainer.data.split import split
 from trainer.judge.session import open_session
 from trainer.learn import scratch, supervised
 
-
 pytestmark = pytest.mark.torch
-QUICK = scratch.Settings(epochs=2, area_px=64 * 64)
+QUICK = scratch.Settings(epochs=2, size_px=(64, 64))
 
 
 def quietly(steps: Sequence[Any], what: str) -> Iterable[Any]:
@@ -31,7 +30,7 @@ def dataset(parts: Path) -> Dataset:
 
 def test_exported_backbone_computes_what_torch_does(dataset: Dataset) -> None:
     torch.manual_seed(0)
-    face = scratch.input_face(dataset.of("train"), 64 * 64)
+    face = scratch.input_face(dataset.of("train"), (64, 64))
     net = scratch.Net(face.channels, 16)
     net.train()(torch.randn(8, 1, 64, 64) * 2 + 1)  # batch norm gets statistics to fold
     net.eval()
@@ -55,17 +54,17 @@ def test_own_backbone_learns_and_becomes_one_int8_file(dataset: Dataset, tmp_pat
 
 
 def test_same_seed_gives_the_same_backbone(dataset: Dataset) -> None:
-    settings = scratch.Settings(epochs=1, area_px=32 * 32)
+    settings = scratch.Settings(epochs=1, size_px=(32, 32))
     one, two = (scratch.train(dataset, settings, quietly).model for _ in range(2))
     assert one.SerializeToString(deterministic=True) == two.SerializeToString(deterministic=True)
 
 
 @pytest.mark.parametrize(
-    ("size", "face"), [((640, 480), (192, 256)), ((224, 224), (224, 224)), ((800, 200), (128, 448))]
+    ("size", "face"), [((640, 480), (192, 256)), ((224, 224), (224, 224)), ((800, 200), (112, 448))]
 )
 def test_input_keeps_the_pictures_shape(
     make_item: Any, size: tuple[int, int], face: tuple[int, int]
 ) -> None:
     item = make_item("a", width_px=size[0], height_px=size[1], channels=3)
-    chosen = scratch.input_face([item], 224 * 224)
+    chosen = scratch.input_face([item], None)
     assert (chosen.height_px, chosen.width_px) == face and chosen.colour == "rgb"

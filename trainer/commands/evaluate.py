@@ -78,7 +78,7 @@ def _evaluate(runs: Runs, run: Run, dataset: Dataset, split: str) -> tuple[dict[
 def _tell(result: dict[str, Any], outcome: Outcome, split: str) -> None:
     def line(name: str, key: str) -> str:
         low, high = result["intervals"][key]
-        return f"{name:32}{result[key]:.4f}   95 %: {low:.3f} to {high:.3f}"
+        return f"{name:36}{result[key]:.4f}   95 %: {low:.3f} to {high:.3f}"
 
     int8 = result["int8"]
     click.echo(
@@ -86,13 +86,13 @@ def _tell(result: dict[str, Any], outcome: Outcome, split: str) -> None:
         f"{result['n_defect']} defective pictures, int8 file in ONNX Runtime"
     )
     click.echo(line("AUROC", "auroc"))
-    click.echo(f"{'average precision':32}{result['ap']:.4f}")
+    click.echo(f"{'average precision':36}{result['ap']:.4f}")
     click.echo(line("defects found at 1 % false reject", "recall_at_1pct_fr"))
     click.echo(line("defects found at 5 % false reject", "recall_at_5pct_fr"))
     click.echo("with its thresholds:")
-    click.echo(f"  escapes, of defective parts    {outcome.escapes}")
-    click.echo(f"  overkill, of good parts        {outcome.overkill}")
-    click.echo(f"  for a person, of these parts   {outcome.review}")
+    click.echo(f"  escapes, of defective parts        {outcome.escapes}")
+    click.echo(f"  overkill, of good parts            {outcome.overkill}")
+    click.echo(f"  for a person, of these parts       {outcome.review}")
     click.echo(
         f"{int8['ms_1t']:.2f} ms on one thread, {int8['mb']:.2f} MB; "
         f"AUROC of the float twin {int8['auroc_float']:.4f}"

@@ -35,6 +35,7 @@ Share = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option("--seed", default=0, show_default=True, help="Same seed, same machine: same file.")
 @click.option("--steps", type=click.IntRange(1), help="Of the head.  [default: 400]")
 @click.option("--epochs", type=click.IntRange(1), help="Of our own backbone.  [default: 20]")
+@click.option("--size", help="WxH of our own backbone's input; thin defects need more pixels.")
 @click.option("--oriented", is_flag=True, help="The part has a top: learn from no mirror image.")
 @click.option("--full-range", is_flag=True, help="8-bit weights, for Arm and x86 with VNNI only.")
 @click.option("--alpha", type=Share, default=0.05, show_default=True, help="Defects that may pass.")
@@ -53,6 +54,7 @@ def command(
     /,
     data: str,
     taps: str | None,
+    size: str | None,
     alpha: float,
     delta: float,
     false_rejects: float,
@@ -72,7 +74,7 @@ def command(
     home = find_home()
     db = catalog.open_catalog(home)
     dataset, runs = catalog.load(db, data), Runs(db, home)
-    options = training.Options(taps=_taps(taps), **choices)
+    options = training.Options(taps=_taps(taps), size_px=_size(size), **choices)
     near = training.check_leakage(dataset)
     _warn(near)
     command_text, params = command_line(ctx), _params(ctx)
@@ -92,6 +94,15 @@ def _taps(text: str | None) -> tuple[str, str] | None:
     if not (fine and comma and coarse):
         raise click.BadParameter(f"{text!r}: write two tensor names, such as t95,t142")
     return fine, coarse
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise click.BadParameter(f"{text!r}: write width and height, such as 320x240")
+    return int(width), int(height)
 
 
 def _params(ctx: click.Context) -> dict[str, Any]:

@@ -63,8 +63,12 @@ def loss(patches: Tensor, logits: Tensor, labels: Tensor, coverage: Tensor) -> T
 
 
 def _mask_loss(patches: Tensor, coverage: Tensor) -> Tensor:
-    """Half for the patches on the defect, half for those beside it; its rim does not count."""
-    on, off = coverage > MASK_FROM, coverage == 0
+    """Half for the patches on the defect, half for those beside it; its rim does not count.
+
+    A thin scratch covers little of any patch: then its most covered patches are the defect.
+    """
+    most = coverage.amax(dim=(1, 2), keepdim=True)
+    on, off = (coverage > 0) & (coverage >= (most / 2).clamp(max=MASK_FROM)), coverage == 0
     hit = F.softplus(-patches[on]).mean() if on.any() else patches.sum() * 0.0
     miss = F.softplus(patches[off]).mean() if off.any() else patches.sum() * 0.0
     return 0.5 * hit + 0.5 * miss

@@ -17,6 +17,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edge.core.errors import LinegateError
 from edge.core.manifest import Face
 from trainer.data.items import Dataset, Item
 from trainer.learn import samples
@@ -30,6 +31,7 @@ Track = Callable[[Sequence[Any], str], Iterable[Any]]
 # (channels, stride) of each layer; a layer that keeps its shape adds its input to its output.
 LAYERS = ((16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1))
 FINE_LAYER, COARSE_LAYER = 4, 7  # the last ones at stride 8 and at stride 16
+AREA_PX = 224 * 224  # of the input, where no size is asked for
 RATIO = 2  # fine cells along one side of a coarse cell
 
 
@@ -46,7 +48,7 @@ class Settings:
     gradient_norm: float = 2.0
     strength: float = 1.0  # of the augmentation
     flips: bool = True
-    area_px: int = 224 * 224  # of the input, in the pictures' own shape
+    size_px: tuple[int, int] | None = None  # width and height of the input; None: see input_face
 
 
 class Layer(nn.Module):  # type: ignore[misc]
@@ -104,7 +106,7 @@ def train(dataset: Dataset, settings: Settings, track: Track) -> Backbone:
     torch.set_num_threads(THREADS)
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    face = input_face(dataset.of("train"), settings.area_px)
+    face = input_face(dataset.of("train"), settings.size_px)
     pictures = load_pictures(dataset, face, track)
     rows, columns = face.heatmap
 
@@ -125,12 +127,12 @@ def train(dataset: Dataset, settings: Settings, track: Track) -> Backbone:
     return export(net.eval(), face)
 
 
-def input_face(items: Sequence[Item], area_px: int) -> Face:
-    """Input of about `area_px` pixels in the pictures' shape, sides multiples of 32."""
-    first = items[0]
+def input_face(items: Sequence[Item], size_px: tuple[int, int] | None) -> Face:
+    """The asked size, or about 224 x 224 pixels in the pictures' shape; sides multiples of 16."""
     grey = all(item.channels == 1 for item in items)
-    height = max(1, round(sqrt(area_px * first.height_px / first.width_px) / 32)) * 32
-    width = max(1, round(sqrt(area_px * first.width_px / first.height_px) / 32)) * 32
+    width, height = size_px or _size_like(items[0])
+    if width % 16 or height % 16:
+        raise LinegateError(f"an input of {width}x{height}: both must be multiples of 16")
     return Face(
         height_px=height,
         width_px=width,
@@ -138,6 +140,11 @@ def input_face(items: Sequence[Item], area_px: int) -> Face:
         heatmap=(height // 16, width // 16),
         embedding=LAYERS[COARSE_LAYER][0],
     )
+
+
+def _size_like(item: Item) -> tuple[int, int]:
+    side = sqrt(AREA_PX / (item.width_px * item.height_px)) / 16
+    return max(1, round(item.width_px * side)) * 16, max(1, round(item.height_px * side)) * 16
 
 
 def batch(

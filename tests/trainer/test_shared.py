@@ -1,0 +1,34 @@
+"""On real parts with an outside backbone: the whole way, minutes on two cores."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+pytestmark = [pytest.mark.shared, pytest.mark.torch, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture
+def shared() -> Path:
+    default = Path(__file__).resolve().parents[3] / "shared"
+    folder = Path(os.environ.get("LINEGATE_SHARED", default))
+    if not (folder / "data" / "light_guide").is_dir():
+        pytest.skip(f"no evaluation data in {folder}: set LINEGATE_SHARED to run this test")
+    return folder
+
+
+def test_light_guides_are_told_apart_on_the_int8_file(
+    workshop: Callable[..., Result], shared: Path
+) -> None:
+    """The frozen features alone reach .91 (one-class) and .85 (linear); the patch head .995."""
+    backbone = shared / "weights" / "mobilenet_v2_1.0_224_quant.fp32.onnx"
+    workshop("import", shared / "data" / "light_guide", "--name", "light_guide")
+    workshop("train", "--data", "light_guide", "--backbone", backbone)
+    result = workshop("evaluate", "--run", "light_guide-1", "--split", "test", "--json")
+    judged = json.loads(result.stdout.splitlines()[-1])
+    assert judged["auroc"] >= 0.985
+    assert (judged["n_good"], judged["n_defect"]) == (100, 106)
+    assert judged["int8"]["mb"] < 2
