@@ -64,7 +64,8 @@ def explain(config: StationConfig, inspection_id: str) -> Explanation:
     store = ImageStore(config.images_dir)
     frames = {name: store.load(image.sha256) for name, image in kept.items()}
     recipe = _recipe(reader, record)
-    return _again(record, recipe, _bundle(config.predict.models, record), frames)
+    bundle = _bundle(config.predict.models, record)
+    return _again(record, recipe, bundle, config.predict.threads, frames)
 
 
 def _from_record(record: InspectionRecord, missing: Iterable[str]) -> Explanation:
@@ -103,10 +104,11 @@ def _again(
     record: InspectionRecord,
     recipe: Recipe,
     bundle: Bundle | None,
+    threads: int,
     frames: dict[str, Image],
 ) -> Explanation:
     manifest = None if bundle is None else bundle.manifest
-    session = None if bundle is None else ModelSession(bundle.model, bundle.manifest)
+    session = None if bundle is None else ModelSession(bundle.model, bundle.manifest, threads)
     looks, steps, same = [], [], True
     for view in record.views:
         look, step, equal = _look_again(record, recipe, manifest, session, view, frames)

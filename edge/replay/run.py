@@ -43,9 +43,16 @@ def over_frames(config: StationConfig, frames: ReplaySettings, state_dir: Path) 
         for camera in config.camera
     )
     gate = config.gate.model_copy(update={"max_waiting": 10_000})
+    plc = config.plc.model_copy(update={"silent_after": 1_000_000_000})  # nobody echoes here
     predict = config.predict.model_copy(update={"socket": state_dir / "predict.sock"})
     return config.model_copy(
-        update={"state_dir": state_dir, "camera": cameras, "gate": gate, "predict": predict}
+        update={
+            "state_dir": state_dir,
+            "camera": cameras,
+            "gate": gate,
+            "plc": plc,
+            "predict": predict,
+        }
     )
 
 
