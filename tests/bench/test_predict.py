@@ -102,9 +102,9 @@ def test_overhead_of_the_server(addresses, tmp_path):
     close_binary()
     close_numbers()
     raw = float(np.median(times["ONNX Runtime in-process"]))
-    print(f"\n{'ms, one caller':28} {'p5':>7} {'p50':>7} {'p99':>7} {'over raw':>9} {'ratio':>6}")  # noqa: T201
+    print(f"\n{'ms, one caller':28} {'p5':>7} {'p50':>7} {'p99':>7} {'over raw':>9} {'ratio':>6}")
     for name, values in times.items():
         p5, p50, p99 = np.percentile(values, [5, 50, 99])
         row = f"{name:28} {p5:7.3f} {p50:7.3f} {p99:7.3f} {p50 - raw:+9.3f} {p50 / raw:6.2f}"
-        print(row)  # noqa: T201
+        print(row)
     assert all(len(values) == ROUNDS for values in times.values())
