@@ -1,4 +1,4 @@
-"""The counts of today and of this hour, counted at most every five seconds."""
+"""The counts of today and of this hour, counted at most every two seconds."""
 
 import threading
 from collections import Counter
@@ -12,7 +12,7 @@ from edge.page.figures import Latency, Share, latency, pareto, share, verdict_sh
 from edge.page.questions import PageQuestions
 from edge.store.reader import LedgerReader
 
-COUNT_EVERY_NS = ns(5000)  # sums over a day are dear on a fast line
+COUNT_EVERY_NS = ns(2000)  # sums over a day are dear on a fast line
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,13 @@ class Counting:
     def _count(self) -> Counts:
         hour = self._hour()
         today = hour.replace(hour=0)
+        this_hour = self._verdicts(hour)  # first, so that it is never more than the day
         verdicts = self._verdicts(today)
         reasons = self._questions.rework_reasons(today)
         return Counts(
             periods=(
                 _period("Today", verdicts),
-                _period(f"Since {hour:%H:%M}", self._verdicts(hour)),
+                _period(f"Since {hour:%H:%M}", this_hour),
             ),
             pareto=pareto(reasons, verdicts[Verdict.REWORK]),
             no_picture=share("No picture", "", reasons[Reason.NO_FRAME], verdicts.total()),

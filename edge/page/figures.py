@@ -47,7 +47,7 @@ def share(label: str, key: str, k: int, n: int) -> Share:
 def verdict_shares(counts: Mapping[str, int]) -> tuple[Share, ...]:
     """One share for each verdict, of all parts that have one."""
     n = sum(counts.values())
-    labels = (("Passed", "pass"), ("Rework", "rework"), ("Waiting for a person", "review"))
+    labels = (("Passed", "pass"), ("Rework", "rework"), ("Waiting", "review"))
     return tuple(share(label, key, counts.get(key, 0), n) for label, key in labels)
 
 

@@ -248,7 +248,7 @@ def _heat(
 def _why_no_picture(inspection: Inspection) -> str:
     if Reason.NO_FRAME in inspection.reasons:
         return "No picture: the camera gave none"
-    return "No picture kept" if inspection.verdict else "No picture yet"
+    return "No picture" if inspection.verdict else "No picture yet"
 
 
 def _facts(

@@ -1,6 +1,7 @@
 """The page in a real browser: Chromium, desktop and phone. Skipped, loudly, where there is none."""
 
 import shutil
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -35,7 +36,7 @@ def browser():
 
 
 @contextmanager
-def looking(browser, site, path="/", name="Ada%20L.", **how):
+def looking(browser, site, path="/", name="Ada%20L.", before=lambda page: None, **how):
     """A page that may not complain, and may not ask anybody else."""
     context = browser.new_context(**(how or DESKTOP))
     if name:
@@ -45,6 +46,7 @@ def looking(browser, site, path="/", name="Ada%20L.", **how):
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
+    before(page)
     page.goto(site.url + path)
     page.complaints = complaints
     yield page
@@ -76,6 +78,26 @@ def test_a_new_part_arrives_and_nothing_overflows(browser, site, plant, size):
         )
         assert small == []
         assert page.complaints == []
+
+
+@pytest.mark.parametrize("script", ["htmx.min.js", "hx-sse.min.js", "page.js"])
+def test_live_although_a_script_comes_late(browser, site, script):
+    def delay(route):
+        time.sleep(0.5)
+        route.continue_()
+
+    with looking(browser, site, before=lambda page: page.route(f"**/{script}", delay)) as page:
+        is_live(page)
+        assert page.complaints == []
+
+
+def test_page_of_a_restarted_box_is_loaded_again(browser, site):
+    with looking(browser, site) as page:
+        is_live(page)
+        page.evaluate("document.body.dataset.process = 'another'")
+        with page.expect_navigation():
+            site.server.config.app.state.live.close()  # the stream ends; the page asks again
+        is_live(page)
 
 
 def test_review_by_touch(browser, site, plant, gate):
