@@ -11,6 +11,7 @@ import structlog
 from edge.camera.steady import SteadyCamera
 from edge.gate.events import LookAt
 from edge.gate.eye import Eye, Noticed, Sight
+from edge.gate.loop import Died
 
 log = structlog.get_logger()
 
@@ -24,7 +25,7 @@ class EyeThread:
         self,
         eye: Eye,
         cameras: Mapping[str, SteadyCamera],
-        post: Callable[[Sight | Noticed], object],
+        post: Callable[[Sight | Noticed | Died], object],
         room: int,
     ) -> None:
         self._eye = eye
@@ -56,8 +57,8 @@ class EyeThread:
             try:
                 self._serve()
             except Exception:
-                log.exception("the eye died; parts go to rework")
-                raise
+                log.exception("the eye died; parts go to rework until the gate is back")
+                self._post(Died("the eye"))
 
     def _serve(self) -> None:
         while True:

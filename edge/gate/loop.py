@@ -79,7 +79,14 @@ class LinkChanged:
     lost: str | None
 
 
-Incoming = ev.Event | Sight | Noticed | StatusAsked | LinkChanged
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A thread that the gate cannot do without ended; better to start afresh than to limp on."""
+
+    what: str
+
+
+Incoming = Died | ev.Event | Sight | Noticed | StatusAsked | LinkChanged
 
 
 class InspectionLoop:
@@ -155,6 +162,8 @@ class InspectionLoop:
             case LinkChanged():
                 self._link_changed(message)
                 message = ev.Tick()
+            case Died(what):
+                raise RuntimeError(f"{what} died; see the log above")
             case StatusAsked():
                 self._reply(message.token, Answer(ok=True, status=self._status()))
                 message = ev.Tick()
