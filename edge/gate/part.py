@@ -92,7 +92,7 @@ def answer_of(record: InspectionRecord, review_s: float) -> VerdictMessage:
         verdict=record.verdict,
         by=record.by,
         reasons=record.reasons,
-        score=record.score if shown else None,
+        score=round(record.score, 6) if shown and record.score is not None else None,
         model=record.model,
         recipe=record.recipe,
         latency_ms=record.latency_ms,
