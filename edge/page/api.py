@@ -45,7 +45,7 @@ def api_routes(watcher: Watcher, orders: Orders, live: Live, token: str) -> list
         said = await run_in_threadpool(
             review, orders, watcher, body.inspection_id, body.verdict, who
         )
-        await live.refresh()
+        await live.show_now()
         answer = {"ok": said.tone != "bad", "in_time": said.in_time, "sentence": said.sentence}
         return JSONResponse(answer, said.status)
 

@@ -165,7 +165,10 @@ class Pages:
 
     def small_image(self, request: Request) -> Response:
         path = self._seen_path(request)
-        return Response(thumbnail(path), media_type="image/jpeg", headers=FOREVER)
+        try:
+            return Response(thumbnail(path), media_type="image/jpeg", headers=FOREVER)
+        except OSError as error:
+            raise Refused(404, "The picture cannot be read.") from error
 
     def _seen_path(self, request: Request) -> Path:
         sha256 = request.path_params["sha256"]
@@ -191,7 +194,7 @@ class Pages:
         said = await run_in_threadpool(
             review, self._orders, self._watcher, inspection_id, verdict, name_of(request)
         )
-        await self.live.refresh()
+        await self.live.show_now()
         return self._answer(request, said)
 
     async def post_level(self, request: Request) -> Response:

@@ -103,6 +103,13 @@ class Live:
             screen.owe(news)
         return fragments
 
+    async def show_now(self) -> None:
+        """After an order: every screen sees what came of it. The answer never depends on that."""
+        try:
+            await self.refresh()
+        except Exception:
+            log.exception("page.update_failed")
+
     async def admit(self) -> Screen:
         """A new screen, owed everything. Raises Refused when there are enough."""
         if len(self._screens) >= MAX_SCREENS:

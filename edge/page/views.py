@@ -172,7 +172,7 @@ def three_words(
     """Decided, durable, delivered: kept apart."""
     at = inspection.closed_at
     durable = (
-        f"Revision {inspection.revision} is on the disk since {clock_time(at, setting.zone)}."
+        f"Revision {inspection.revision}, of {clock_time(at, setting.zone)}, is on the disk."
         if at
         else "Only the opening is on the disk so far."
     )
