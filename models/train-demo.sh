@@ -14,7 +14,7 @@ linegate record --config models/simulator.toml --seed 77 --defect-share 0.5 --pa
 linegate-trainer import "$WORK/parts" --name demo
 linegate-trainer split --data demo --shares 70/25/5
 linegate-trainer import "$WORK/exam" --name demo-exam
-linegate-trainer split --data demo-exam --shares 1/1/98
+linegate-trainer split --data demo-exam --shares 0/0/100
 
 linegate-trainer train --data demo --oriented
 linegate-trainer evaluate --run demo-1 --split test --data demo-exam

@@ -6,17 +6,16 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
+from edge.core.clock import Clock, ms
 from edge.core.errors import LinegateError
 from trainer.config import Home
 
@@ -61,8 +60,8 @@ class Run:
 class Runs:
     """The table of runs and the folder of what they made."""
 
-    def __init__(self, db: Database, home: Home) -> None:
-        self._db, self._home = db, home
+    def __init__(self, db: Database, home: Home, clock: Clock) -> None:
+        self._db, self._home, self._clock = db, home, clock
         with db.atomic():
             db.table("runs").create(_COLUMNS, pk="id", strict=True, if_not_exists=True)
 
@@ -79,10 +78,10 @@ class Runs:
             command=command,
             params=params,
             code=code_version(),
-            started_at=_now(),
+            started_at=self._now(),
         )
         self.save(run)
-        begun = time.monotonic()
+        begun_ns = self._clock.monotonic_ns()
         try:
             yield run
             run.state = "done"
@@ -90,8 +89,8 @@ class Runs:
             run.state = "failed"
             raise
         finally:
-            run.finished_at, run.seconds = _now(), round(time.monotonic() - begun, 1)
-            run.peak_mb = peak_mb()
+            run.finished_at, run.peak_mb = self._now(), peak_mb()
+            run.seconds = round(ms(self._clock.monotonic_ns() - begun_ns) / 1000, 1)
             self.save(run)
 
     def save(self, run: Run) -> None:
@@ -132,6 +131,9 @@ class Runs:
             raise LinegateError(f"run {run.id}: its {name} is damaged; train again")
         return data
 
+    def _now(self) -> str:
+        return self._clock.now().isoformat(timespec="seconds")
+
     def _next_id(self, dataset: str) -> str:
         known = {row["id"] for row in self._db.query("SELECT id FROM runs")}
         n = 1
@@ -158,10 +160,6 @@ def peak_mb() -> float:
     """The most memory this process ever held; macOS counts in bytes, Linux in kilobytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
-
-
-def _now() -> str:
-    return datetime.now(UTC).replace(microsecond=0).isoformat()
 
 
 def _cell(value: Any) -> Any:

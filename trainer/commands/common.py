@@ -1,8 +1,7 @@
-"""What the commands share: the time, the command line for the record, progress on stderr."""
+"""What the commands share: the command line for the record, progress on stderr."""
 
 import shlex
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
@@ -10,10 +9,6 @@ from rich.console import Console
 from rich.progress import track
 
 T = TypeVar("T")
-
-
-def now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
 
 
 def command_line(ctx: click.Context) -> str:

@@ -8,6 +8,7 @@ from edge.core.cli import print_json
 from edge.core.errors import LinegateError
 from edge.core.manifest import Thresholds
 from trainer import training
+from trainer.clock import SystemClock
 from trainer.commands.common import json_option, progress
 from trainer.config import find_home
 from trainer.data import catalog
@@ -34,7 +35,7 @@ def command(run_id: str, split: str, data: str | None, as_json: bool) -> None:
     """
     home = find_home()
     db = catalog.open_catalog(home)
-    runs = Runs(db, home)
+    runs = Runs(db, home, SystemClock())
     run = runs.get(run_id)
     dataset = catalog.load(db, data or run.dataset)
     _same_revision(run, dataset)

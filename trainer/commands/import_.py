@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from edge.core.cli import print_json
-from trainer.commands.common import command_line, json_option, now, progress
+from trainer.clock import SystemClock
+from trainer.commands.common import command_line, json_option, progress
 from trainer.config import find_home
 from trainer.data import catalog, importing
 from trainer.data.items import Dataset, count
@@ -37,7 +38,12 @@ def command(
     root, rows = importing.list_rows(source)
     items = importing.load(root, rows, drop_copies, lambda rows: progress(rows, "reading"))
     dataset = Dataset(name, root, tuple(items), (command_line(ctx),))
-    catalog.save(catalog.open_catalog(find_home()), dataset, now().isoformat(), replace)
+    catalog.save(
+        catalog.open_catalog(find_home()),
+        dataset,
+        SystemClock().now(),
+        replace,
+    )
     _tell(dataset, len(rows) - len(items), as_json)
 
 

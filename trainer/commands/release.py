@@ -10,6 +10,7 @@ import click
 from edge.core.cli import print_json
 from edge.core.errors import LinegateError
 from trainer import training
+from trainer.clock import SystemClock
 from trainer.commands.common import command_line, json_option
 from trainer.config import find_home
 from trainer.data import catalog
@@ -49,7 +50,7 @@ def command(
     """
     home = find_home()
     db = catalog.open_catalog(home)
-    runs = Runs(db, home)
+    runs = Runs(db, home, SystemClock())
     run = runs.get(run_id)
     dataset = catalog.load(db, run.dataset)
     if dataset.revision != run.revision:

@@ -5,6 +5,8 @@ from dataclasses import asdict
 import click
 
 from edge.core.cli import print_json
+from edge.core.errors import LinegateError
+from trainer.clock import SystemClock
 from trainer.commands.common import json_option
 from trainer.config import find_home
 from trainer.data import catalog
@@ -22,9 +24,11 @@ def command(run_id: str | None, as_json: bool) -> None:
       linegate-trainer runs
     """
     home = find_home()
-    runs = Runs(catalog.open_catalog(home), home).all()
+    runs = Runs(catalog.open_catalog(home), home, SystemClock()).all()
     if run_id is not None:
         runs = [run for run in runs if run.id == run_id]
+        if not runs:
+            raise LinegateError(f"no run {run_id!r}: `linegate-trainer runs` lists them")
     click.echo(f"{'run':20} {'state':8} {'val':>6} {'test':>6} {'seconds':>8} {'MB':>6}  code")
     for run in runs:
         click.echo(_line(run))

@@ -5,7 +5,8 @@ from dataclasses import replace
 import click
 
 from edge.core.cli import print_json
-from trainer.commands.common import command_line, json_option, now
+from trainer.clock import SystemClock
+from trainer.commands.common import command_line, json_option
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.data import split as splitting
@@ -14,7 +15,7 @@ from trainer.data.items import SPLITS, Dataset, count
 
 def _shares(text: str) -> splitting.Shares:
     words = text.split("/")
-    if len(words) != 3 or not all(word.isdigit() and int(word) for word in words):
+    if len(words) != 3 or not all(word.isdigit() for word in words):
         raise click.BadParameter(f"{text!r}: write percentages such as 60/20/20")
     train, val, test = map(int, words)
     if train + val + test != 100:
@@ -41,7 +42,7 @@ def command(
 
     Pictures of one part never sit in two splits, and each label is shared out exactly: 100 parts
     with 30 defective ones give 18, 6 and 6. A split that came with the data is kept unless
-    --again is given.
+    --again is given. `--shares 0/0/100` makes all of it an exam for models trained elsewhere.
 
     \b
     Example:
@@ -55,7 +56,7 @@ def command(
         dataset = replace(
             dataset, items=tuple(items), commands=(dataset.commands[0], command_line(ctx))
         )
-        catalog.save(db, dataset, now().isoformat(), replace=True)
+        catalog.save(db, dataset, SystemClock().now(), replace=True)
     _tell(dataset, kept, as_json)
 
 

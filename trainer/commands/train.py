@@ -8,6 +8,7 @@ import click
 from edge.core.cli import print_json
 from edge.core.manifest import Thresholds
 from trainer import training
+from trainer.clock import SystemClock
 from trainer.commands.common import command_line, json_option, progress
 from trainer.config import find_home
 from trainer.data import catalog
@@ -73,7 +74,7 @@ def command(
     """
     home = find_home()
     db = catalog.open_catalog(home)
-    dataset, runs = catalog.load(db, data), Runs(db, home)
+    dataset, runs = catalog.load(db, data), Runs(db, home, SystemClock())
     options = training.Options(taps=_taps(taps), size_px=_size(size), **choices)
     near = training.check_leakage(dataset)
     _warn(near)

@@ -1,6 +1,7 @@
 """The catalog: data sets in SQLite. Pictures stay where they are; their hashes are kept."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -38,7 +39,7 @@ def _column(name: str) -> type:
     return int if name in ("label", "width_px", "height_px", "channels") else str
 
 
-def save(db: Database, dataset: Dataset, at: str, replace: bool = False) -> None:
+def save(db: Database, dataset: Dataset, at: datetime, replace: bool = False) -> None:
     """Write a data set whole, or not at all.
 
     Raises LinegateError if a different one has its name and `replace` was not asked for.
@@ -55,12 +56,12 @@ def save(db: Database, dataset: Dataset, at: str, replace: bool = False) -> None
         db.table("datasets").upsert(_head(dataset, at), pk="name")
 
 
-def _head(dataset: Dataset, at: str) -> dict[str, str]:
+def _head(dataset: Dataset, at: datetime) -> dict[str, str]:
     return {
         "name": dataset.name,
         "root": str(dataset.root),
         "revision": dataset.revision,
-        "imported_at": at,
+        "imported_at": at.isoformat(timespec="seconds"),
         "commands": json.dumps(dataset.commands),
     }
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trainer.data.items import Item
 
-NEAR = 0.97  # correlation of two thumbnails' deviations from the mean one
+NEAR = 0.985  # correlation of two thumbnails' deviations from the mean one
 _BLOCK = 512
 
 

@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 HIDDEN = 128
 TOP_SHARE = 0.03  # of the patches: a defect is small
 SMOOTHING = 0.02
-MASK_WEIGHT, MASK_FROM = 0.5, 0.05
+MASK_FROM = 0.05
 
 
 class PatchHead(nn.Module):  # type: ignore[misc]
@@ -48,7 +48,9 @@ def _noise(x: Tensor) -> Tensor:
     return torch.randn(n, rows, columns, channels).permute(0, 3, 1, 2)
 
 
-def loss(patches: Tensor, logits: Tensor, labels: Tensor, coverage: Tensor) -> Tensor:
+def loss(
+    patches: Tensor, logits: Tensor, labels: Tensor, coverage: Tensor, mask_weight: float
+) -> Tensor:
     """What is wrong with the answers: the picture's, every patch of good pictures, and the
     patches of defects where somebody drew a mask (NaN elsewhere)."""
     target = labels * (1 - 2 * SMOOTHING) + SMOOTHING
@@ -58,7 +60,7 @@ def loss(patches: Tensor, logits: Tensor, labels: Tensor, coverage: Tensor) -> T
         total = total + F.softplus(patches[good]).mean()
     drawn = ~good & ~coverage.isnan().any(dim=(1, 2))
     if drawn.any():
-        total = total + MASK_WEIGHT * _mask_loss(patches[drawn], coverage[drawn])
+        total = total + mask_weight * _mask_loss(patches[drawn], coverage[drawn])
     return total
 
 

@@ -46,7 +46,8 @@ class Settings:
     rate: float = 3e-3  # AdamW, warm-up over 5 %, then a cosine down to 1 %
     weight_decay: float = 0.02
     gradient_norm: float = 2.0
-    strength: float = 1.0  # of the augmentation
+    mask_weight: float = 1.0  # where the defect is teaches a young net most
+    strength: float = 0.6  # of the augmentation
     flips: bool = True
     size_px: tuple[int, int] | None = None  # width and height of the input; None: see input_face
 
@@ -119,7 +120,7 @@ def train(dataset: Dataset, settings: Settings, track: Track) -> Backbone:
         optimiser.param_groups[0]["lr"] = settings.rate * schedule(step, steps)
         x, labels, coverage = batch(pictures, face, settings, rng)
         patches, logits = net(x)
-        wrong = loss(patches, logits, labels, coverage)
+        wrong = loss(patches, logits, labels, coverage, settings.mask_weight)
         optimiser.zero_grad()
         wrong.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), settings.gradient_norm)

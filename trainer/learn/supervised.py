@@ -44,6 +44,7 @@ class Settings:
     rate: float = 2e-3  # AdamW, warm-up over 5 %, then a cosine down to 1 %
     weight_decay: float = 0.05
     gradient_norm: float = 2.0
+    mask_weight: float = 0.5
     feature_noise: float = 0.1  # in standard deviations of a channel
     average: float = 0.98  # the weights kept are a running mean
     copies: int = 1200  # per class, augmented
@@ -115,7 +116,7 @@ def fit_head(cache: Cache, settings: Settings, rng: Generator, track: Track) -> 
         optimiser.param_groups[0]["lr"] = settings.rate * schedule(step, settings.steps)
         x, labels, coverage = batch(cache, settings, rng)
         patches, logits = model(x, settings.feature_noise)
-        loss = head.loss(patches, logits, labels, coverage)
+        loss = head.loss(patches, logits, labels, coverage, settings.mask_weight)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_norm)
