@@ -26,7 +26,7 @@ def summarise(
     post: Post,
     simulator: SimulatorSettings,
 ) -> dict[str, Any]:
-    """The keys that others rely on (docs/demo.md)."""
+    """The keys that others rely on (docs/commands.md)."""
     verdicts = Counter(row.verdict for row in inspections)
     return {
         "parts": len(inspections),

@@ -24,7 +24,7 @@ def line_of(judged: Judged) -> dict[str, Any]:
 
 
 def summary(judged: Sequence[Judged]) -> dict[str, Any]:
-    """The keys that others rely on (docs/replay.md); a figure without labels is null."""
+    """The keys that others rely on (docs/commands.md); a figure without labels is null."""
     verdicts = Counter(one.verdict.verdict for one in judged)
     latencies = [one.verdict.latency_ms for one in judged]
     return {
