@@ -19,10 +19,10 @@ from edge.gate.control import ControlServer
 from edge.gate.doorway import incoming
 from edge.gate.eye import Eye, Noticed, Predictor
 from edge.gate.eye_thread import EyeThread
-from edge.gate.ledger import Ledger, Limits
+from edge.gate.ledger import Ledger
 from edge.gate.loop import InspectionLoop, Line
 from edge.gate.recovery import closures
-from edge.gate.rules import rules_of
+from edge.gate.rules import Limits, rules_of
 from edge.gate.standing import Standing
 from edge.plc.link import LinkEvent, PlcLink
 from edge.predict.bundle import find_bundles

@@ -8,7 +8,8 @@ from edge.core.clock import ns
 from edge.core.decide import FreshFrame, Look, Prediction
 from edge.core.messages import Level, Trigger, Verdict, VerdictMessage
 from edge.gate import events as ev
-from edge.gate.ledger import Ledger, RecipeRules
+from edge.gate.ledger import Ledger
+from edge.gate.rules import RecipeRules
 from edge.gate.standing import Standing
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

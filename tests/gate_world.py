@@ -20,8 +20,9 @@ from edge.core.orders import ReviewOrder
 from edge.core.recipe import Recipe, View
 from edge.core.records import InspectionRecord
 from edge.gate import events as ev
-from edge.gate.ledger import Ledger, Limits, RecipeRules
+from edge.gate.ledger import Ledger
 from edge.gate.recovery import closures
+from edge.gate.rules import Limits, RecipeRules
 from edge.gate.standing import Standing
 from edge.store.rows import Inspection
 from edge.store.writes import ClosePart, OpenPart, Write

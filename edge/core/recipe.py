@@ -36,7 +36,7 @@ class QualityLimits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     mean_min: float = 4.0
     mean_max: float = 250.0
-    contrast_min: float = 3.0
+    contrast_min: float = 6.0
     dark_max: float = 0.97
     saturated_max: float = 0.95
     sharpness_min: float = 0.0  # variance of the Laplacian; depends on the part, so off

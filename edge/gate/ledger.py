@@ -10,22 +10,18 @@ then is refused; nothing passes before its record is durable.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from edge.core.automation import Permit, permit
 from edge.core.clock import ns
 from edge.core.decide import (
     HumanWord,
     Receipt,
-    Rules,
     decide,
     decide_by_person,
     final_verdict,
 )
 from edge.core.messages import OrderAck, Reason, Refusal, TriggerAck, Verdict
 from edge.core.orders import Answer
-from edge.core.recipe import Recipe
-from edge.core.records import ReviewRecord
 from edge.gate import events as ev
 from edge.gate.disk import Disk
 from edge.gate.echoes import Echoes
@@ -37,31 +33,15 @@ from edge.gate.part import (
     answer_of,
     duplicate,
     failsafe,
+    new_part,
     record_of,
+    review_of,
     writes_of,
 )
+from edge.gate.rules import Limits, RecipeRules
 from edge.gate.shelf import Shelf
 from edge.gate.standing import Standing
 from edge.store.writes import AddReview, MarkAcked, OpenPart
-
-
-@dataclass(frozen=True, slots=True)
-class RecipeRules:
-    """A recipe, and what its model's verdicts are measured against."""
-
-    recipe: Recipe
-    rules: Rules
-    model: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The bounds of the gate (config.Gate)."""
-
-    max_in_flight: int
-    max_waiting: int
-    answer_margin_ms: int
-    silent_after: int
 
 
 class Ledger:
@@ -157,7 +137,9 @@ class Ledger:
         refusal = self._refusal(recipe)
         if refusal is not None or recipe is None:
             return [self._refuse(trigger.part_id, trigger.seq, refusal or Refusal.UNKNOWN_RECIPE)]
-        part = self._new_part(event, recipe, now_ns)
+        part = new_part(
+            self._new_id(), trigger, event.at, recipe, self.standing.level, self._limits, now_ns
+        )
         self._shelf.add(part)
         draft = record_of(part, failsafe(part, Reason.DEADLINE), self._config_sha256, now_ns)
         look = ev.LookAt(
@@ -183,22 +165,6 @@ class Ledger:
         self.counters["refused"] += 1
         ack = TriggerAck(part_id=part_id, seq=seq, accepted=False, refused=refusal)
         return ev.Acknowledge(ack)
-
-    def _new_part(self, event: ev.Triggered, recipe: RecipeRules, now_ns: int) -> Part:
-        deadline_ms = event.trigger.deadline_ms or recipe.recipe.deadline_ms
-        margin_ms = min(self._limits.answer_margin_ms, deadline_ms / 2)
-        return Part(
-            inspection_id=self._new_id(),
-            trigger=event.trigger,
-            recipe=recipe.recipe,
-            permit=permit(self.standing.level),
-            rules=recipe.rules,
-            model=recipe.model,
-            triggered_ns=now_ns,
-            triggered_at=event.at,
-            deadline_ms=deadline_ms,
-            due_ns=now_ns + ns(deadline_ms - margin_ms),
-        )
 
     def _repeat(self, part: Part) -> list[Effect]:
         """The same trigger again: the recorded answer, if there is one yet."""
@@ -394,27 +360,17 @@ class Ledger:
         order = event.order
         part = self._shelf.open(order.inspection_id)
         if part is None:
-            review = self._review_record(event, in_time=False)
-            return [ev.CommitReview(event.token, AddReview(review))]
+            review = AddReview(review_of(order, event.at, in_time=False))
+            return [ev.CommitReview(event.token, review)]
         if part.stage is not Stage.WAITING or part.decision is None:
             error = "the gate is just deciding this part; try again in a second"
             return [ev.Reply(event.token, Answer(ok=False, error=error))]
-        part.review = self._review_record(event, in_time=True)
+        part.review = review_of(order, event.at, in_time=True)
         part.token = event.token
         word = HumanWord(part.inspection_id, order.verdict, order.who)
         part.decision = decide_by_person(part.decision, word)
         part.stage = Stage.COMMITTING
         return [self._record(part, now_ns)]
-
-    def _review_record(self, event: ev.Reviewed, in_time: bool) -> ReviewRecord:
-        return ReviewRecord(
-            inspection_id=event.order.inspection_id,
-            verdict=event.order.verdict,
-            who=event.order.who,
-            at=event.at,
-            in_time=in_time,
-            saw_score=event.order.saw_score,
-        )
 
     def _echoed(self, event: ev.Echoed) -> list[Effect]:
         part = self._shelf.closed(event.ack.inspection_id)

@@ -5,11 +5,22 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from edge.core.automation import Permit, permit
-from edge.core.clock import ms
+from edge.core.clock import ms, ns
 from edge.core.decide import Decision, Rules
-from edge.core.messages import By, Reason, Refusal, Trigger, TriggerAck, Verdict, VerdictMessage
+from edge.core.messages import (
+    By,
+    Level,
+    Reason,
+    Refusal,
+    Trigger,
+    TriggerAck,
+    Verdict,
+    VerdictMessage,
+)
+from edge.core.orders import ReviewOrder
 from edge.core.recipe import Recipe
 from edge.core.records import InspectionRecord, ReviewRecord, ViewRecord
+from edge.gate.rules import Limits, RecipeRules
 from edge.store.writes import AddReview, ClosePart, Write
 
 
@@ -52,6 +63,32 @@ class Part:
     @property
     def key(self) -> tuple[str, int]:
         return (self.trigger.part_id, self.trigger.seq)
+
+
+def new_part(
+    inspection_id: str,
+    trigger: Trigger,
+    at: datetime,
+    rules: RecipeRules,
+    level: Level,
+    limits: Limits,
+    now_ns: int,
+) -> Part:
+    """A part whose trigger came now; its guard answers a margin before its deadline."""
+    deadline_ms = trigger.deadline_ms or rules.recipe.deadline_ms
+    margin_ms = min(limits.answer_margin_ms, deadline_ms / 2)
+    return Part(
+        inspection_id=inspection_id,
+        trigger=trigger,
+        recipe=rules.recipe,
+        permit=permit(level),
+        rules=rules.rules,
+        model=rules.model,
+        triggered_ns=now_ns,
+        triggered_at=at,
+        deadline_ms=deadline_ms,
+        due_ns=now_ns + ns(deadline_ms - margin_ms),
+    )
 
 
 def record_of(part: Part, decision: Decision, config_sha256: str, now_ns: int) -> InspectionRecord:
@@ -105,6 +142,18 @@ def writes_of(part: Part) -> tuple[Write, ...]:
     assert part.record is not None
     close = ClosePart(part.record, answer_of(part.record, part.recipe.review_s))
     return (close,) if part.review is None else (close, AddReview(part.review))
+
+
+def review_of(order: ReviewOrder, at: datetime, in_time: bool) -> ReviewRecord:
+    """A person's word, as it is kept."""
+    return ReviewRecord(
+        inspection_id=order.inspection_id,
+        verdict=order.verdict,
+        who=order.who,
+        at=at,
+        in_time=in_time,
+        saw_score=order.saw_score,
+    )
 
 
 def acceptance(part: Part) -> TriggerAck:

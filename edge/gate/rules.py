@@ -1,11 +1,30 @@
-"""Which model judges by which cuts, for every recipe of the station."""
+"""What the gate goes by: which model judges by which cuts for every recipe, and its bounds."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from edge.core.decide import Rules, cuts
 from edge.core.manifest import Manifest
 from edge.core.recipe import Recipe
-from edge.gate.ledger import RecipeRules
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeRules:
+    """A recipe, and what its model's verdicts are measured against."""
+
+    recipe: Recipe
+    rules: Rules
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of the gate (config.Gate, config.Plc)."""
+
+    max_in_flight: int
+    max_waiting: int
+    answer_margin_ms: int
+    silent_after: int
 
 
 def rules_of(
