@@ -12,7 +12,7 @@ from edge.gate.control import send_order
 
 
 @click.command(epilog="Example: linegate level partial --who 'Ada Berg'")
-@click.argument("level", required=False, type=click.Choice(list(Level)))
+@click.argument("level", required=False, type=click.Choice([level.value for level in Level]))
 @click.option("--who", help="Who decides this; needed to go up.")
 @click.option("--config", type=click.Path(path_type=Path), default=Path("station.toml"))
 def command(level: str | None, who: str | None, config: Path) -> None:
