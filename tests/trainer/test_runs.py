@@ -1,3 +1,4 @@
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,6 +79,9 @@ def test_damaged_artifact_is_noticed(runs: Runs, home: Home) -> None:
 def test_home_is_the_variable_or_the_users_data_folder(tmp_path: Path) -> None:
     assert find_home({"LINEGATE_HOME": str(tmp_path / "a")}).path == tmp_path / "a"
     assert (tmp_path / "a").is_dir()
+    environ = {"XDG_DATA_HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
+    if sys.platform != "darwin":  # there the folder is fixed
+        assert find_home(environ).path.parent == tmp_path
 
 
 def type_command(*words: str) -> Result:
