@@ -41,6 +41,7 @@ class Options:
     steps: int | None = None
     epochs: int | None = None
     size_px: tuple[int, int] | None = None
+    grey: bool = False
     oriented: bool = False
     full_range: bool = False
 
@@ -88,6 +89,7 @@ def _backbone(dataset: Dataset, options: Options, track: Track) -> "Backbone":
         seed=options.seed,
         epochs=options.epochs or scratch.Settings().epochs,
         size_px=options.size_px,
+        grey=options.grey,
         flips=not options.oriented,
     )
     return scratch.train(dataset, settings, track)

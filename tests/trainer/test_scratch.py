@@ -30,7 +30,7 @@ def dataset(parts: Path) -> Dataset:
 
 def test_exported_backbone_computes_what_torch_does(dataset: Dataset) -> None:
     torch.manual_seed(0)
-    face = scratch.input_face(dataset.of("train"), (64, 64))
+    face = scratch.input_face(dataset.of("train"), (64, 64), False)
     net = scratch.Net(face.channels, 16)
     net.train()(torch.randn(8, 1, 64, 64) * 2 + 1)  # batch norm gets statistics to fold
     net.eval()
@@ -66,5 +66,6 @@ def test_input_keeps_the_pictures_shape(
     make_item: Any, size: tuple[int, int], face: tuple[int, int]
 ) -> None:
     item = make_item("a", width_px=size[0], height_px=size[1], channels=3)
-    chosen = scratch.input_face([item], None)
+    chosen = scratch.input_face([item], None, False)
     assert (chosen.height_px, chosen.width_px) == face and chosen.colour == "rgb"
+    assert scratch.input_face([item], None, grey=True).input_shape[3] == 1

@@ -49,6 +49,7 @@ class Settings:
     mask_weight: float = 1.0  # where the defect is teaches a young net most
     strength: float = 0.6  # of the augmentation
     flips: bool = True
+    grey: bool = False  # one channel, though the pictures have colour
     size_px: tuple[int, int] | None = None  # width and height of the input; None: see input_face
 
 
@@ -107,7 +108,7 @@ def train(dataset: Dataset, settings: Settings, track: Track) -> Backbone:
     torch.set_num_threads(THREADS)
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    face = input_face(dataset.of("train"), settings.size_px)
+    face = input_face(dataset.of("train"), settings.size_px, settings.grey)
     pictures = load_pictures(dataset, face, track)
     rows, columns = face.heatmap
 
@@ -128,9 +129,9 @@ def train(dataset: Dataset, settings: Settings, track: Track) -> Backbone:
     return export(net.eval(), face)
 
 
-def input_face(items: Sequence[Item], size_px: tuple[int, int] | None) -> Face:
+def input_face(items: Sequence[Item], size_px: tuple[int, int] | None, grey: bool) -> Face:
     """The asked size, or about 224 x 224 pixels in the pictures' shape; sides multiples of 16."""
-    grey = all(item.channels == 1 for item in items)
+    grey = grey or all(item.channels == 1 for item in items)
     width, height = size_px or _size_like(items[0])
     if width % 16 or height % 16:
         raise LinegateError(f"an input of {width}x{height}: both must be multiples of 16")
