@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.core import metrics
 from edge.core.errors import LinegateError
 from edge.core.manifest import Face, Parity
 from trainer.config import Home
 from trainer.data import leakage
 from trainer.data.items import DEFECT, GOOD, Dataset
-from trainer.judge import evaluate, metrics, reference, thresholds
+from trainer.judge import evaluate, reference, thresholds
 from trainer.judge.evaluate import Scored
 from trainer.judge.thresholds import Risk
 from trainer.runs import Run, Runs

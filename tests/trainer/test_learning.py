@@ -14,9 +14,9 @@ import onnxruntime as ort
 import pytest
 from click.testing import Result
 
+from edge.core import metrics
 from edge.core.manifest import check_face, parse_manifest
 from edge.core.preprocess import to_input
-from trainer.judge import metrics
 
 pytestmark = pytest.mark.torch
 Workshop = Callable[..., Result]

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from edge.core import metrics
 from edge.core.cli import print_json
 from edge.core.errors import LinegateError
 from edge.core.manifest import Thresholds
@@ -13,7 +14,7 @@ from trainer.commands.common import json_option, progress
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.data.items import DEFECT, GOOD, SPLITS, Dataset
-from trainer.judge import evaluate, metrics
+from trainer.judge import evaluate
 from trainer.judge.evaluate import Outcome
 from trainer.runs import Run, Runs
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.core import metrics
 from edge.core.manifest import Face, Thresholds
+from edge.core.metrics import Share
 from edge.core.preprocess import Image, to_input
 from trainer.data.items import DEFECT, GOOD, Dataset, Item
-from trainer.judge import metrics, session
-from trainer.judge.metrics import Share
+from trainer.judge import session
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 

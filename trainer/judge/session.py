@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from edge.core.preprocess import Image
+from edge.core.runtime import ort
 
 
 def open_session(model: bytes, threads: int = 1) -> ort.InferenceSession:

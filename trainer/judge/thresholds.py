@@ -16,7 +16,7 @@ import numpy as np
 from edge.core.bounds import defects_needed, pass_bound
 from edge.core.errors import LinegateError
 from edge.core.manifest import Guarantee, Thresholds
-from trainer.judge.metrics import threshold_at
+from edge.core.metrics import threshold_at
 from trainer.judge.session import runtime
 
 

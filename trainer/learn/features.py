@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import ModelProto
 
+from edge.core.runtime import ort
 from trainer.judge.session import open_session
 from trainer.learn import samples
 from trainer.learn.backbone import COARSE, FINE
