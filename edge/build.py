@@ -2,7 +2,7 @@
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from edge.gate.ledger import Ledger
 from edge.gate.loop import InspectionLoop, Line
 from edge.gate.recovery import closures
 from edge.gate.rules import Limits, rules_of
-from edge.gate.standing import Standing
+from edge.gate.standing import CHALLENGE_FAILED, Standing
 from edge.plc.link import LinkEvent, PlcLink
 from edge.predict.bundle import find_bundles
 from edge.predict.client import PredictClient
@@ -48,7 +48,7 @@ class Memory:
     images: ImageWriter
     level: Level
     recipe: str
-    damaged: str | None  # why the ledger had to be begun anew
+    causes: tuple[tuple[str, str], ...]  # that hold from the start: code, detail
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
             images,
             Level(meta.get("level", config.gate.level)),
             meta.get("recipe", config.gate.recipe),
-            damaged,
+            _causes_from_before(meta, damaged),
         )
     finally:
         images.close()
@@ -86,6 +86,14 @@ def _settings_kept(config: StationConfig) -> list[Write]:
     """The recipes themselves, by hash: `explain` needs the one that a part was judged by."""
     recipes = load_recipes(config).values()
     return [SetMeta(f"recipe:{recipe.sha256}", recipe.model_dump_json()) for recipe in recipes]
+
+
+def _causes_from_before(
+    meta: Mapping[str, str], damaged: str | None
+) -> tuple[tuple[str, str], ...]:
+    failed = meta.get(CHALLENGE_FAILED)
+    causes = [("ledger_damaged", damaged)] if damaged else []
+    return (*causes, *([(CHALLENGE_FAILED, failed)] if failed else []))
 
 
 def _open_ledger(config: StationConfig, clock: Clock) -> tuple[LedgerDb, str | None]:
@@ -157,9 +165,8 @@ def inspection_loop(
         clock=clock,
         heartbeat_ms=config.gate.heartbeat_ms,
     )
-    thread = EyeThread(eye, cameras, loop.post, room=config.gate.max_in_flight)
-    if kept.damaged is not None:
-        loop.post(Noticed(raised=(("ledger_damaged", kept.damaged),)))
+    thread = EyeThread(eye, cameras, loop.post, config.gate.max_in_flight, clock)
+    loop.post(Noticed(raised=kept.causes))
     thread.start()
     try:
         yield loop
@@ -184,7 +191,7 @@ def gate(config: StationConfig, clock: Clock) -> Iterator[InspectionLoop]:
         PredictClient(config.predict_socket) as predictor,
         inspection_loop(config, kept, link, predictor, control.reply, clock) as loop,
     ):
-        posts.append(loop.post)
+        posts.append(loop.offer)
         link.start()
         control.start()
         try:

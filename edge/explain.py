@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge.config import StationConfig
 from edge.core.automation import permit
-from edge.core.decide import FRAME_REASONS, FreshFrame, Look, Prediction, Rules, decide
+from edge.core.decide import FRAME_REASONS, FreshFrame, Health, Look, Prediction, Rules, decide
 from edge.core.errors import LinegateError, ModelRefused
 from edge.core.manifest import Manifest
 from edge.core.messages import By, Reason, Verdict
@@ -116,15 +116,21 @@ def _again(
         steps.append(step)
         same = same and equal
     rules = rules_for(recipe, manifest).rules
-    decision = decide(record.inspection_id, tuple(looks), rules, permit(record.level))
+    decision = decide(record.inspection_id, tuple(looks), rules, permit(record.level), Health())
     steps.append(_cut_sentence(rules, decision.score))
-    if record.by is By.MODEL or set(record.reasons) <= FRAME_REASONS:
+    if _follows_from_the_frames(record):
         same = same and decision.verdict is record.verdict
         same = same and decision.score == record.score
     else:
         moment = ", ".join(reason for reason in record.reasons if reason in _MOMENT)
         steps.append(f"the verdict came from {record.by} ({moment or 'a person'}), not the score")
     return Explanation(record, same, tuple(steps), decision.score, decision.verdict)
+
+
+def _follows_from_the_frames(record: InspectionRecord) -> bool:
+    """The model's verdict, or the refusal of a frame; no guard's and no person's."""
+    refused = bool(record.reasons) and set(record.reasons) <= FRAME_REASONS
+    return record.by is By.MODEL or (record.by is By.FAILSAFE and refused)
 
 
 def _look_again(
@@ -136,8 +142,9 @@ def _look_again(
     frames: dict[str, Image],
 ) -> tuple[Look, str, bool]:
     """One view: the look, what it showed in words, and whether it is what was recorded."""
-    if view.view not in frames or manifest is None or session is None:
-        return Look(view.view, missing=Reason.NO_FRAME), f"{view.view}: no frame", True
+    if view.input_sha256 is None or manifest is None or session is None:
+        step = f"{view.view}: {view.problem or 'not judged by a model'}"
+        return Look(view.view, missing=Reason.NO_FRAME), step, True
     image = frames[view.view]
     roi = next(v.roi for v in recipe.views if v.name == view.view)
     tensor = to_input(image, manifest.face, roi)

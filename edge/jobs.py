@@ -104,7 +104,7 @@ def page_alive(config: StationConfig) -> bool:
     try:
         connection.request("GET", "/api/status")
         return connection.getresponse().status == 200
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()

@@ -45,6 +45,7 @@ class _Child:
     failures: int = 0
     restarts: int = 0
     ended: bool = False  # on purpose
+    lock: threading.Lock = field(default_factory=threading.Lock)
     log: IO[bytes] | None = field(default=None)
 
 
@@ -54,7 +55,8 @@ class Supervisor:
     def __init__(self, tasks: Sequence[Task], logs: Path | None = None) -> None:
         self._children = [_Child(task) for task in tasks]
         self._logs = logs
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
+        self._ended = threading.Event()  # every job is
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -68,20 +70,26 @@ class Supervisor:
             thread.start()
 
     def stop(self) -> None:
-        """Last started first, each with its time to end well."""
-        self._stop.set()
+        """Last started first, each with its time to end well.
+
+        The watching threads end after the jobs: a job that one of them restarted gets the
+        kernel's signal when its thread is gone.
+        """
+        self._stopping.set()
+        for child in reversed(self._children):
+            self.end(child.task.name)
+        self._ended.set()
         for thread in self._threads:
             thread.join(timeout=CHECK_S + 3)
-        for child in reversed(self._children):
-            if child.process is not None:
-                _end(child.process)
+        for child in self._children:
             if child.log is not None:
                 child.log.close()
 
     def end(self, name: str) -> None:
         """End one job well, for good; the others go on."""
         child = self._child(name)
-        child.ended = True
+        with child.lock:  # not while it is being restarted
+            child.ended = True
         if child.process is not None:
             _end(child.process)
 
@@ -113,29 +121,43 @@ class Supervisor:
         child.answered, child.silent = False, 0
 
     def _watch(self, child: _Child) -> None:
-        while not self._stop.wait(CHECK_S if child.answered else 0.1):
-            assert child.process is not None
-            if child.ended:
-                return
-            if child.process.poll() is not None:
-                self._restart(child, f"ended with {child.process.returncode}")
-            elif child.task.alive():
-                child.answered, child.silent = True, 0
-            elif child.answered:
-                child.silent += 1
-                if child.silent >= HUNG_AFTER:
-                    child.process.kill()
-                    child.process.wait()
-                    self._restart(child, "hung and was killed")
+        while not self._ended.wait(CHECK_S if child.answered else 0.1):
+            if not child.ended:
+                self._check(child)
+
+    def _check(self, child: _Child) -> None:
+        assert child.process is not None
+        if child.process.poll() is not None:
+            self._restart(child, f"ended with {child.process.returncode}")
+        elif _answers(child.task):
+            child.answered, child.silent = True, 0
+        elif child.answered:
+            child.silent += 1
+            if child.silent >= HUNG_AFTER and not child.ended:
+                child.process.kill()
+                child.process.wait()
+                self._restart(child, "hung and was killed")
 
     def _restart(self, child: _Child, why: str) -> None:
         lived_s = time.monotonic() - child.started_s
         child.failures = 0 if lived_s > STEADY_S else child.failures + 1
         wait_s = BACKOFF_S[min(child.failures, len(BACKOFF_S) - 1)]
-        log.warning("restart", task=child.task.name, why=why, in_s=wait_s)
-        if not self._stop.wait(wait_s) and not child.ended:
-            child.restarts += 1
-            self._spawn(child)
+        if child.ended or self._stopping.wait(wait_s):
+            return
+        with child.lock:
+            if not child.ended:
+                log.warning("restart", task=child.task.name, why=why)
+                child.restarts += 1
+                self._spawn(child)
+
+
+def _answers(task: Task) -> bool:
+    """A check that fails in an unforeseen way must not end the watch."""
+    try:
+        return task.alive()
+    except Exception:
+        log.exception("check failed", task=task.name)
+        return False
 
 
 def own_command(*arguments: str) -> list[str]:

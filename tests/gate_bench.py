@@ -11,6 +11,7 @@ from edge.gate import events as ev
 from edge.gate.ledger import Ledger
 from edge.gate.rules import RecipeRules
 from edge.gate.standing import Standing
+from edge.watch.conditions import Conditions
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -29,9 +30,16 @@ class Bench:
             lambda: next(self.ids),
         )
         self.effects: list[ev.Effect] = []
+        self.conditions = Conditions(needed=())
 
     def tell(self, event: ev.Event) -> list[ev.Effect]:
+        self.ledger.health = self.conditions.health
         self.effects = self.ledger.handle(event, self.now_ns)
+        for effect in self.effects:
+            if isinstance(effect, ev.RaiseCause):
+                self.conditions.raise_(effect.code, effect.detail, self.at())
+            if isinstance(effect, ev.ClearCause):
+                self.conditions.clear(effect.code)
         return self.effects
 
     def wait(self, ms: float) -> list[ev.Effect]:

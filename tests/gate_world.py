@@ -26,6 +26,7 @@ from edge.gate.rules import Limits, RecipeRules
 from edge.gate.standing import Standing
 from edge.store.rows import Inspection
 from edge.store.writes import ClosePart, OpenPart, Write
+from edge.watch.conditions import Conditions
 
 SHA = "a" * 64
 FOREIGN = "b" * 64
@@ -57,6 +58,7 @@ class Sent:
     message: VerdictMessage
     durable: Verdict | None  # what the disk held of this part at that moment
     asked: bool  # in answer to a repeated trigger
+    fault: bool  # the station said that no part may pass
 
 
 @dataclass(slots=True)
@@ -99,6 +101,7 @@ class World:
         self._eye_free_ns = 0
         self._born_ns = 0
         self.lives: list[int] = [0]
+        self.conditions = Conditions(needed=())
         self.ledger = self._new_ledger()
 
     # ---- running ----
@@ -149,6 +152,7 @@ class World:
 
     def _feed(self, event: ev.Event) -> None:
         self._duplicate: tuple[str, int] | None = None
+        self.ledger.health = self.conditions.health
         for effect in self.ledger.handle(event, self.now_ns):
             self._do(effect)
 
@@ -178,13 +182,18 @@ class World:
         key = (message.part_id, message.seq)
         row = self.rows.get(message.inspection_id)
         durable = row.record.verdict if row is not None and row.record is not None else None
-        sent = Sent(self.now_ns, message, durable, asked=self._duplicate == key)
+        sent = Sent(
+            self.now_ns, message, durable, asked=self._duplicate == key, fault=self._in_fault()
+        )
         self.books[key].sent.append(sent)
         if message.verdict is Verdict.REVIEW and self.random.random() < 0.7:
             self._later(
                 self.now_ns + ns(self.random.choice((100, 700, 1900, 2500))),
                 lambda: self._person(message.inspection_id),
             )
+
+    def _in_fault(self) -> bool:
+        return bool(self.conditions.health.faults)
 
     def _person(self, inspection_id: str) -> None:
         verdict = self.random.choice((Verdict.PASS, Verdict.REWORK))
@@ -207,14 +216,22 @@ class World:
                 self._commit((write,), ev.ReviewKept(token), None, 0)
             case ev.Probe():
                 self._commit((), ev.ProbeCommitted(), None, 0)
+            case ev.RaiseCause() | ev.ClearCause():
+                self._cause(effect)
             case ev.Acknowledge(ack):
                 self.books[(ack.part_id, ack.seq)].acks.append(ack)
-                if ack.refused is Refusal.DUPLICATE:
-                    self._duplicate = (ack.part_id, ack.seq)
+                duplicate = ack.refused is Refusal.DUPLICATE
+                self._duplicate = (ack.part_id, ack.seq) if duplicate else self._duplicate
             case ev.SendVerdict(message):
                 self._hear(message)
             case _:
                 self.history[type(effect).__name__] += 1
+
+    def _cause(self, effect: ev.RaiseCause | ev.ClearCause) -> None:
+        if isinstance(effect, ev.RaiseCause):
+            self.conditions.raise_(effect.code, effect.detail, self._wall())
+        else:
+            self.conditions.clear(effect.code)
 
     def _look(self, effect: ev.LookAt) -> None:
         """One camera: looks come one after another, now and then far too late, or never."""
@@ -288,8 +305,10 @@ class World:
                 case OpenPart(draft):
                     known = self._keys.get((draft.part_id, draft.seq))
                     if known is not None:
-                        answer = self.rows[known].answer
-                        return ev.AlreadyKnown(draft.inspection_id, known, answer)
+                        row = self.rows[known]
+                        return ev.AlreadyKnown(
+                            draft.inspection_id, known, row.answer, False, row.record
+                        )
                     self.rows[draft.inspection_id] = Row(draft)
                     self._keys[(draft.part_id, draft.seq)] = draft.inspection_id
                 case ClosePart(record, answer):
@@ -313,6 +332,7 @@ class World:
             self._silently(entry[3])
         self.lives.append(self.now_ns)
         self._disk_free_ns = self._eye_free_ns = self.now_ns
+        self.conditions = Conditions(needed=())
         self.ledger = self._new_ledger()
         for close in closures(self._unanswered()):
             self._apply((close,), ev.Tick())
@@ -392,6 +412,8 @@ class World:
     def _check_pass(self, sent: Sent) -> list[str]:
         inspection_id = sent.message.inspection_id
         wrong = []
+        if sent.fault and not sent.asked:  # a recorded answer is no new pass
+            wrong.append("passed while the station was in fault")
         if sent.durable is not Verdict.PASS:
             wrong.append("passed without a durable record of it")
         by_person = Verdict.PASS in self.human.get(inspection_id, ())

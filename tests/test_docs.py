@@ -281,7 +281,7 @@ def test_causes_and_actions_are_those_of_the_station(heading: str, fault: bool) 
     assert rows == [
         (f"`{code}`", cause.text, cause.action)
         for code, cause in CAUSES.items()
-        if cause.fault is fault
+        if (cause.reason is not None) is fault
     ]
 
 

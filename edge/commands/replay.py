@@ -30,7 +30,11 @@ from edge.replay.run import Judged, judge_all, over_frames, state_folder
 )
 @click.option("--split", help="Only the rows of this split (a column of the CSV).")
 @click.option("--out", type=click.Path(path_type=Path), help="One JSON line per part.")
-@click.option("--level", type=click.Choice([level.value for level in Level]), help="Instead of the station's own.")
+@click.option(
+    "--level",
+    type=click.Choice([level.value for level in Level]),
+    help="Instead of the station's own.",
+)
 @click.option("--deadline-ms", default=10_000, show_default=True)
 @click.option("--state", type=click.Path(path_type=Path), help="Keep ledger and images here.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object.")

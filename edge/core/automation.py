@@ -45,6 +45,11 @@ def is_up(current: Level, wanted: Level) -> bool:
     return ORDER.index(wanted) > ORDER.index(current)
 
 
+def lower(one: Level, other: Level) -> Level:
+    """The level that leaves less to the model."""
+    return min(one, other, key=ORDER.index)
+
+
 def refuse_change(current: Level, wanted: Level, who: str | None) -> str | None:
     """Why the change is not allowed, or None. Down is always allowed, up needs a named person."""
     if is_up(current, wanted) and not (who or "").strip():

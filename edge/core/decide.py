@@ -78,6 +78,17 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """How the station is: `faults` are why no part may pass at present."""
+
+    faults: tuple[Reason, ...] = ()
+
+    def without(self, reason: Reason) -> "Health":
+        """As it is once this is mended."""
+        return Health(tuple(fault for fault in self.faults if fault is not reason))
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """The store's word that revision `revision` of this inspection's record is durable."""
 
@@ -102,17 +113,16 @@ def decide(
     looks: tuple[Look, ...],
     rules: Rules,
     permit: Permit,
-    block: Reason | None = None,
+    health: Health,
 ) -> Decision:
     """Weigh the evidence of all views; the worst view decides.
 
-    `block` is a reason for which the station lets no part pass at present (drift, a failed
-    challenge). Whatever is not shown to be good goes to rework, or to a person where the level
-    gives the decision to one.
+    Whatever is not shown to be good goes to rework, or to a person where the level gives the
+    decision to one.
     """
     score = worst_score(looks, rules)
     opinion, why = _opinion(looks, score, rules)
-    verdict, by, reasons = _verdict(looks, opinion, why, permit, block)
+    verdict, by, reasons = _verdict(looks, opinion, why, permit, health)
     return Decision(
         inspection_id=inspection_id,
         verdict=verdict,
@@ -166,7 +176,7 @@ def _verdict(
     opinion: Verdict,
     why: tuple[Reason, ...],
     permit: Permit,
-    block: Reason | None,
+    health: Health,
 ) -> tuple[Verdict, By, tuple[Reason, ...]]:
     unseen = tuple(reason for reason in why if reason in FRAME_REASONS)
     if unseen:  # nobody can judge what was not seen
@@ -175,8 +185,8 @@ def _verdict(
         return Verdict.REVIEW, By.FAILSAFE, (Reason.LEVEL,)
     if any(look.missing is not None for look in looks) or Reason.BAD_PREDICTION in why:
         return Verdict.REWORK, By.FAILSAFE, why
-    if block is not None:
-        return Verdict.REWORK, By.FAILSAFE, (block, *why)
+    if health.faults:
+        return Verdict.REWORK, By.FAILSAFE, tuple(dict.fromkeys((*health.faults, *why)))
     if opinion is Verdict.REVIEW:
         return permit.open_band, By.MODEL, why
     return opinion, By.MODEL, why
@@ -198,15 +208,16 @@ def decide_by_person(decision: Decision, word: HumanWord) -> Decision:
     )
 
 
-def final_verdict(decision: Decision, receipt: Receipt | None) -> Verdict:
+def final_verdict(decision: Decision, health: Health, receipt: Receipt | None) -> Verdict:
     """The word the line gets. The only function that turns rework into pass, and it asks for
     the evidence itself: frames of this part, a valid score or a person's word, a level that
-    allows it, a durable record of this inspection."""
+    allows it, a healthy station, a durable record of this inspection."""
     verdict = Verdict.REWORK
     if decision.verdict is Verdict.REVIEW:
         verdict = Verdict.REVIEW  # not passed either: a person must look
     elif (
         decision.verdict is Verdict.PASS
+        and not health.faults
         and receipt is not None
         and receipt.inspection_id == decision.inspection_id
         and _all_views_seen(decision)

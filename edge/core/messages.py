@@ -136,6 +136,7 @@ class RecipeOrder(Message):
 
     id: Annotated[str, Field(min_length=1, max_length=64)]
     recipe: Name
+    who: Annotated[str, Field(max_length=64)] | None = None
 
 
 class LevelOrder(Message):

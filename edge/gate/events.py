@@ -22,7 +22,7 @@ from edge.core.messages import (
 )
 from edge.core.orders import Answer, ReviewOrder
 from edge.core.recipe import Recipe
-from edge.core.records import ViewRecord
+from edge.core.records import InspectionRecord, ViewRecord
 from edge.store.writes import Write
 
 Token = int  # names one waiting order of the control socket
@@ -67,6 +67,8 @@ class AlreadyKnown:
     inspection_id: str  # of the part that was to be opened
     known_id: str
     answer: VerdictMessage | None
+    acked: bool = False  # the PLC has echoed that answer
+    record: InspectionRecord | None = None  # its newest, with which it can be amended
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,13 @@ class ReviewKept:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderKept:
+    """The disk has an order's effect, or has not: then `then` says so."""
+
+    then: "AnswerOrder | Reply"
+
+
+@dataclass(frozen=True, slots=True)
 class Echoed:
     ack: PlcAck
 
@@ -153,6 +162,7 @@ Event = (
     | ProbeCommitted
     | Reviewed
     | ReviewKept
+    | OrderKept
     | Echoed
     | Ordered
     | Tick
@@ -197,6 +207,14 @@ class CommitReview:
 
     token: Token
     write: Write
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOrder:
+    """An order was carried out; `then` is said once that lasts. Answer with OrderKept."""
+
+    writes: tuple[Write, ...]
+    then: "AnswerOrder | Reply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +282,7 @@ Effect = (
     | CommitOpening
     | Commit
     | CommitReview
+    | CommitOrder
     | Note
     | Probe
     | Acknowledge

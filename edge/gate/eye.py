@@ -5,7 +5,7 @@ Whatever goes wrong becomes a reason on that view, and a cause that the station 
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -235,6 +235,29 @@ class Eye:
         else:
             notes.cleared |= {"predictor_unavailable", "bad_prediction"}
             notes.working.add("model")
+
+
+def overtaken(sight: Sight, triggered_ns: int, next_trigger_ns: int | None) -> Sight:
+    """The same sight, without the frames that were exposed when the next part had come."""
+    if next_trigger_ns is None:
+        return sight
+    limit_ms = ms(next_trigger_ns - triggered_ns)
+    late = {
+        view.view
+        for view in sight.seen.views
+        if view.exposed_after_ms is not None and view.exposed_after_ms >= limit_ms
+    }
+    if not late:
+        return sight
+    looks = tuple(
+        Look(look.view, missing=Reason.STALE_FRAME) if look.view in late else look
+        for look in sight.seen.looks
+    )
+    problem = {"problem": f"exposed after the next part had come ({limit_ms:.0f} ms)"}
+    views = tuple(
+        view.model_copy(update=problem) if view.view in late else view for view in sight.seen.views
+    )
+    return replace(sight, seen=replace(sight.seen, looks=looks, views=views))
 
 
 def _look(looked: _View, inspection_id: str) -> Look:

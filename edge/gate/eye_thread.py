@@ -3,19 +3,23 @@
 import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 import structlog
 
 from edge.camera.steady import SteadyCamera
+from edge.core.clock import Clock, ns
 from edge.gate.events import LookAt
-from edge.gate.eye import Eye, Noticed, Sight
+from edge.gate.eye import Eye, Noticed, Sight, overtaken
 from edge.gate.loop import Died
 
 log = structlog.get_logger()
 
-IDLE_S = 0.5  # between looks at the station itself
+IDLE_S = 0.5  # without a part, until the station itself is looked at
+PROBE_EVERY_S = 2.0  # also on a line that never rests
+TRIGGERS = 512  # remembered, to know which part stood in front of the camera
 
 
 class EyeThread:
@@ -27,11 +31,15 @@ class EyeThread:
         cameras: Mapping[str, SteadyCamera],
         post: Callable[[Sight | Noticed | Died], object],
         room: int,
+        clock: Clock,
     ) -> None:
         self._eye = eye
         self._cameras = cameras
         self._post = post
+        self._clock = clock
         self._requests: queue.Queue[LookAt | None] = queue.Queue(room)
+        self._triggers: deque[int] = deque(maxlen=TRIGGERS)
+        self._probed_ns: int | None = None
         self._thread = threading.Thread(target=self._run, name="eye", daemon=True)
 
     def start(self) -> None:
@@ -39,6 +47,7 @@ class EyeThread:
 
     def look(self, request: LookAt) -> bool:
         """Ask for a look, from any thread; false if too many parts are waiting for one."""
+        self._triggers.append(request.triggered_ns)
         try:
             self._requests.put_nowait(request)
         except queue.Full:
@@ -62,11 +71,24 @@ class EyeThread:
 
     def _serve(self) -> None:
         while True:
+            self._probe_if_due()
             try:
                 request = self._requests.get(timeout=IDLE_S)
             except queue.Empty:
-                self._post(self._eye.probe())
                 continue
             if request is None:
                 return
-            self._post(self._eye.look(request))
+            if self._clock.monotonic_ns() < request.until_ns:  # else the line has its rework
+                sight = self._eye.look(request)
+                self._post(overtaken(sight, request.triggered_ns, self._next_trigger(request)))
+
+    def _probe_if_due(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        pause_ns = ns(1000 * (IDLE_S if self._requests.empty() else PROBE_EVERY_S))
+        if self._probed_ns is None or now_ns - self._probed_ns >= pause_ns:
+            self._probed_ns = now_ns
+            self._post(self._eye.probe())
+
+    def _next_trigger(self, request: LookAt) -> int | None:
+        """When the part after this one came, if it has."""
+        return min((t for t in list(self._triggers) if t > request.triggered_ns), default=None)

@@ -11,9 +11,10 @@ then is refused; nothing passes before its record is durable.
 
 from collections.abc import Callable, Mapping
 
-from edge.core.automation import Permit, permit
+from edge.core.automation import lower, permit
 from edge.core.clock import ns
 from edge.core.decide import (
+    Health,
     HumanWord,
     Receipt,
     decide,
@@ -38,6 +39,7 @@ from edge.gate.part import (
     review_of,
     writes_of,
 )
+from edge.gate.recovery import asked_again
 from edge.gate.rules import Limits, RecipeRules
 from edge.gate.shelf import Shelf
 from edge.gate.standing import Standing
@@ -55,6 +57,7 @@ class Ledger:
     ) -> None:
         self.standing = standing
         self.accepting = True  # false while shutting down
+        self.health = Health()  # set before each event by whoever knows it
         self.counters = dict.fromkeys(("accepted", "refused", "late", "stray"), 0)
         self._recipes = recipes
         self._limits = limits
@@ -88,10 +91,11 @@ class Ledger:
         times = [self._shelf.due_ns(), self._disk.due_ns()]
         return min((time for time in times if time is not None), default=None)
 
-    def close_waiting(self, now_ns: int) -> list[Effect]:
-        """Shutting down: nobody will hear a person's answer any more."""
-        parts = self._shelf.waiting()
-        return [e for part in parts for e in self._fail_safe(part, Reason.DEADLINE, now_ns)]
+    def close_waiting(self, now_ns: int, all_parts: bool = False) -> list[Effect]:
+        """Shutting down: nobody will hear a person's answer any more. Out of patience
+        (`all_parts`), whatever is open goes to rework."""
+        parts = list(self._shelf) if all_parts else self._shelf.waiting()
+        return [effect for part in parts for effect in self._overdue(part, now_ns)]
 
     @property
     def waiting(self) -> int:
@@ -119,6 +123,8 @@ class Ledger:
                 return self._disk.took(None)
             case ev.ReviewKept(token, error):
                 return [ev.Reply(token, Answer(ok=error is None, error=error, in_time=False))]
+            case ev.OrderKept(then):
+                return [then]
             case ev.Echoed():
                 return self._echoed(event)
             case ev.Ordered():
@@ -183,9 +189,7 @@ class Ledger:
             ev.Acknowledge(duplicate(part, event.known_id)),
             ev.DropFrames(part.inspection_id),
         ]
-        if event.answer is not None:
-            effects.append(ev.SendVerdict(event.answer, again=True))
-        return effects + self._disk.took(None)
+        return effects + asked_again(event) + self._disk.took(None)
 
     def _opened(self, inspection_id: str, now_ns: int) -> list[Effect]:
         part = self._shelf.open(inspection_id)
@@ -217,10 +221,9 @@ class Ledger:
             return []
         part.seen = True
         part.views, part.stages_ms = event.views, event.stages_ms
-        part.permit = self._lower_permit(part.permit)
-        part.decision = decide(
-            part.inspection_id, event.looks, part.rules, part.permit, self.standing.block
-        )
+        part.permit = permit(lower(part.permit.level, self.standing.level))  # down counts at once
+        health = self.health.without(Reason.NOT_DURABLE)  # its own commit will tell
+        part.decision = decide(part.inspection_id, event.looks, part.rules, part.permit, health)
         passed, effects = self.standing.challenged(
             part.trigger.part_id, part.decision, part.triggered_at
         )
@@ -240,11 +243,6 @@ class Ledger:
         part.seen = True
         return self._keep(part)
 
-    def _lower_permit(self, at_trigger: Permit) -> Permit:
-        """Going down counts at once, also for parts on their way; going up does not."""
-        now = permit(self.standing.level)
-        return now if at_trigger.model_decides and not now.model_decides else at_trigger
-
     # ---- it is committed and told ----
 
     def _commit(self, part: Part, now_ns: int) -> list[Effect]:
@@ -259,21 +257,33 @@ class Ledger:
         assert part.decision is not None
         part.record = record_of(part, part.decision, self._config_sha256, now_ns)
         part.revision = part.record.revision
+        if part.review is not None:
+            part.word_revision = part.revision
         return ev.Commit(part.inspection_id, part.revision, writes_of(part))
 
     def _committed(self, inspection_id: str, revision: int, now_ns: int) -> list[Effect]:
         part = self._shelf.open(inspection_id)
         if part is None:
-            return self._disk.took(inspection_id)
+            return self._committed_late(inspection_id, revision)
         if part.stage is not Stage.COMMITTING or revision != part.revision:
             self.counters["stray"] += 1
             return []
         assert part.decision is not None
         healed = self._disk.took(inspection_id)
-        verdict = final_verdict(part.decision, Receipt(inspection_id, revision))
+        health = self.health.without(Reason.NOT_DURABLE) if healed else self.health
+        verdict = final_verdict(part.decision, health, Receipt(inspection_id, revision))
         if verdict is not part.decision.verdict:  # the last look found the evidence wanting
-            return healed + self._fail_safe(part, Reason.BAD_PREDICTION, now_ns)
+            reason = next(iter(health.faults), Reason.BAD_PREDICTION)
+            return healed + self._fail_safe(part, reason, now_ns)
         return [*healed, *self._tell(part), *self._settle(part), *self._echoes.in_time()]
+
+    def _committed_late(self, inspection_id: str, revision: int) -> list[Effect]:
+        """The line has its answer already. An older revision brought the person's word, if any."""
+        part = self._shelf.closed(inspection_id)
+        if part is not None and revision == part.word_revision:
+            part.review = None
+        older = part is not None and revision < part.revision
+        return [] if older else self._disk.took(inspection_id)
 
     def _tell(self, part: Part) -> list[Effect]:
         assert part.record is not None
@@ -321,9 +331,10 @@ class Ledger:
     def _fail_safe(self, part: Part, reason: Reason, now_ns: int) -> list[Effect]:
         """Rework, told at once; the record follows, as a new revision if one is on its way."""
         part.decision = failsafe(part, reason)
-        if part.review is not None:
-            part.review = part.review.model_copy(update={"in_time": False})
+        word = part.review  # it is on its way to the disk; if it fails, `_owe` brings it again
+        part.review = None
         commit = self._record(part, now_ns)
+        part.review = word and word.model_copy(update={"in_time": False})
         told = self._tell(part)
         self._shelf.close(part)
         return [*told, commit, *self._reply(part, in_time=False)]
@@ -332,24 +343,29 @@ class Ledger:
         """The ledger could not be opened for this part in time: it was never accepted."""
         self._shelf.close(part)
         self._shelf.forget(part)
-        refusal = self._refuse(part.trigger.part_id, part.trigger.seq, Refusal.NOT_READY)
-        return [refusal]
+        return [self._refuse(part.trigger.part_id, part.trigger.seq, Refusal.NOT_READY)]
 
     def _commit_failed(self, event: ev.CommitFailed, now_ns: int) -> list[Effect]:
         effects = [] if event.refused else self._disk.failed(event.error, now_ns)
         part = self._shelf.open(event.inspection_id or "")
         if part is None:
-            return effects + self._owe(event)
+            return effects + self._owe(event, now_ns)
         if event.revision == 0:
             return effects + self._refuse_unopened(part)
         if part.stage is Stage.COMMITTING and event.revision == part.revision:
-            return effects + self._fail_safe(part, Reason.NOT_DURABLE, now_ns)
+            effects += self._fail_safe(part, Reason.NOT_DURABLE, now_ns)
+            return effects + self._owe(event, now_ns)
         return effects
 
-    def _owe(self, event: ev.CommitFailed) -> list[Effect]:
-        """The line has its answer already; the record is tried again until the disk takes it."""
+    def _owe(self, event: ev.CommitFailed, now_ns: int) -> list[Effect]:
+        """The line has its answer already; the record is tried again until the disk takes it.
+        So is a person's word whose own commit failed."""
         part = self._shelf.closed(event.inspection_id or "")
-        if part is None or part.record is None or event.revision != part.revision or event.refused:
+        if part is None or part.record is None or event.refused:
+            return []
+        if event.revision == part.word_revision != part.revision and part.review is not None:
+            return [self._record(part, now_ns)]
+        if event.revision != part.revision:
             return []
         self._disk.owe(part, ev.Commit(part.inspection_id, part.revision, writes_of(part)))
         return []
@@ -378,7 +394,6 @@ class Ledger:
         if part is None or part.trigger.part_id != event.ack.part_id:
             self.counters["stray"] += 1
             return []
-        effects = self._echoes.heard()
-        if part.stage is Stage.CLOSED:
-            effects.append(ev.Note(MarkAcked(part.inspection_id)))
-        return effects
+        closed = part.stage is Stage.CLOSED
+        acked = [ev.Note(MarkAcked(part.inspection_id))] if closed else []
+        return [*self._echoes.heard(), *acked]

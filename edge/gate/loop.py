@@ -22,6 +22,7 @@ from edge.core.clock import Clock, ms, ns
 from edge.core.errors import NotDurable
 from edge.core.messages import (
     AlarmMessage,
+    Level,
     OrderAck,
     StateMessage,
     TriggerAck,
@@ -35,12 +36,14 @@ from edge.gate.eye import Noticed, Sight
 from edge.gate.ledger import Ledger
 from edge.gate.outcomes import Outcome
 from edge.store.writes import AddAlarm, SetMeta, Write
-from edge.watch.conditions import Conditions, alarm_message, alarm_record
+from edge.watch.conditions import OF_THE_MODEL, Conditions, alarm_message, alarm_record
 
 log = structlog.get_logger()
 
-INBOX = 1000  # messages; more than all parts in flight can cause at once
-HELD_SIGHTS = 64  # looked at, but not yet classed for keeping
+INBOX = 4000  # messages; more than all parts in flight can cause at once
+LINE_SHARE = 1000  # of them from outside: a flood must not push out what disk and eye say
+HELD_SIGHTS = 256  # looked at, but not yet classed for keeping: as many as may be in flight
+SETTLE_S = 1.5  # for the last commits, once everything was told
 
 
 class Line(Protocol):
@@ -123,9 +126,16 @@ class InspectionLoop:
         self._stop_at_ns: int | None = None
         self.dropped = 0
 
-    def post(self, message: Incoming) -> bool:
-        """Hand something to the loop, from any thread. A full inbox refuses: the PLC's default
+    def offer(self, message: Incoming) -> bool:
+        """Hand in what comes from outside; refused while too much of it waits. The PLC's default
         is rework."""
+        if self._inbox.qsize() >= LINE_SHARE:
+            self.dropped += 1
+            return False
+        return self.post(message)
+
+    def post(self, message: Incoming) -> bool:
+        """Hand in what disk and eye say, from any thread."""
         try:
             self._inbox.put_nowait(message)
         except queue.Full:
@@ -169,8 +179,10 @@ class InspectionLoop:
                 message = ev.Tick()
             case _:
                 pass
+        self.ledger.health = self.conditions.health
         for effect in self.ledger.handle(message, now_ns):
             self._do(effect)
+        self._show()
         self._pulse(now_ns)
 
     def _do(self, effect: ev.Effect) -> None:
@@ -201,6 +213,8 @@ class InspectionLoop:
                 self._submit((write,), partial(outcomes.of_opening, inspection_id))
             case ev.Commit(inspection_id, revision, writes):
                 self._submit(writes, partial(outcomes.of_commit, inspection_id, revision))
+            case ev.CommitOrder(writes, then):
+                self._submit(writes, partial(outcomes.of_order, then))
             case ev.CommitReview(token, write):
                 self._submit((write,), partial(outcomes.of_review, token))
             case ev.Note(write):
@@ -235,11 +249,14 @@ class InspectionLoop:
     # ---- how the station is ----
 
     def _notice(self, noticed: Noticed) -> None:
+        """Where persons alone decide, a model that is away is no matter."""
+        ignored = OF_THE_MODEL if self.ledger.standing.level is Level.HUMAN else frozenset()
         for code, detail in noticed.raised:
-            self._cause(ev.RaiseCause(code, detail))
-        for code in noticed.cleared:
+            if code not in ignored:
+                self._cause(ev.RaiseCause(code, detail))
+        for code in (*noticed.cleared, *ignored):
             self._cause(ev.ClearCause(code))
-        self.conditions.learned(noticed.seen_working)
+        self.conditions.learned((*noticed.seen_working, *(["model"] if ignored else [])))
 
     def _link_changed(self, change: LinkChanged) -> None:
         if change.lost is None:
@@ -259,14 +276,17 @@ class InspectionLoop:
         raised = isinstance(effect, ev.RaiseCause)
         log.warning("cause", code=condition.code, raised=raised, cause=condition.cause)
         self._line.alarm(condition.code, alarm_message(condition) if raised else None)
+        self._show()  # before any verdict that follows from it
         self._submit((AddAlarm(alarm_record(condition, raised, now)),), outcomes.of_note)
 
-    def _pulse(self, now_ns: int) -> None:
-        """Show a changed state; beat when it is time."""
+    def _show(self) -> None:
         state = self._state()
         if state != self._shown:
             self._shown = state
             self._line.publish_state(state)
+
+    def _pulse(self, now_ns: int) -> None:
+        """Beat when it is time."""
         if now_ns >= self._next_beat_ns:
             self._next_beat_ns = now_ns + self._heartbeat_ns
             self._beat = (self._beat + 1) % 65_536  # a PLC's 16-bit counter
@@ -309,9 +329,8 @@ class InspectionLoop:
         if self._stop_at_ns is None:
             return False
         now_ns = self._clock.monotonic_ns()
-        if self.ledger.accepting:
-            self.ledger.accepting = False
-            for effect in self.ledger.close_waiting(now_ns):
-                self._do(effect)
+        self.ledger.accepting = False
+        for effect in self.ledger.close_waiting(now_ns, all_parts=now_ns >= self._stop_at_ns):
+            self._do(effect)
         settled = self.ledger.settled and self._inbox.empty()
-        return settled or now_ns >= self._stop_at_ns
+        return settled or now_ns >= self._stop_at_ns + ns(SETTLE_S * 1000)

@@ -3,13 +3,17 @@
 import structlog
 
 from edge.core.messages import VerdictMessage
+from edge.core.records import InspectionRecord
 from edge.gate.events import (
     AlreadyKnown,
+    AnswerOrder,
     CommitFailed,
     Committed,
     Event,
     Opened,
+    OrderKept,
     ProbeCommitted,
+    Reply,
     ReviewKept,
 )
 from edge.store.writes import OpenResult, Results, WriteRefused
@@ -26,8 +30,15 @@ def of_opening(inspection_id: str, outcome: Outcome) -> Event:
     assert isinstance(result, OpenResult)
     if not result.known or result.inspection_id == inspection_id:
         return Opened(inspection_id)
-    answer = result.answer and VerdictMessage.model_validate_json(result.answer)
-    return AlreadyKnown(inspection_id, result.inspection_id, answer or None)
+    if result.answer is None or result.body is None:
+        return AlreadyKnown(inspection_id, result.inspection_id, None)
+    return AlreadyKnown(
+        inspection_id,
+        result.inspection_id,
+        VerdictMessage.model_validate_json(result.answer),
+        result.acked,
+        InspectionRecord.model_validate_json(result.body),
+    )
 
 
 def of_commit(inspection_id: str, revision: int, outcome: Outcome) -> Event:
@@ -41,6 +52,16 @@ def of_commit(inspection_id: str, revision: int, outcome: Outcome) -> Event:
 
 def of_review(token: int, outcome: Outcome) -> Event:
     return ReviewKept(token, str(outcome) if isinstance(outcome, Exception) else None)
+
+
+def of_order(then: AnswerOrder | Reply, outcome: Outcome) -> Event:
+    """An order that was carried out, but may not outlive a restart, is not well done."""
+    if not isinstance(outcome, Exception):
+        return OrderKept(then)
+    error = {"ok": False, "error": f"done, but only until the next restart: {outcome}"}
+    if isinstance(then, AnswerOrder):
+        return OrderKept(AnswerOrder(then.ack.model_copy(update=error)))
+    return OrderKept(Reply(then.token, then.answer.model_copy(update=error)))
 
 
 def of_probe(outcome: Outcome) -> Event:

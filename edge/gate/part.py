@@ -57,7 +57,8 @@ class Part:
     revision: int = 0  # of the newest record handed to the store
     record: InspectionRecord | None = None  # that record, durable or not
     answer: VerdictMessage | None = None  # what the line was sent last
-    review: ReviewRecord | None = None  # a person's word that is being committed
+    review: ReviewRecord | None = None  # a person's word that is not durable yet
+    word_revision: int = 0  # of the record that carries it
     token: int | None = None  # of the order that waits for it
 
     @property

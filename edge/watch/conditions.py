@@ -8,83 +8,88 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from edge.core.messages import AlarmMessage, StateWord
+from edge.core.decide import Health
+from edge.core.messages import AlarmMessage, Reason, StateWord
 from edge.core.orders import Condition
 from edge.core.records import AlarmRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """`fault`: no part can pass while it lasts. Otherwise the station works, with a lack."""
+    """`reason`: why no part can pass while it lasts. Without one the station works, with a
+    lack."""
 
-    fault: bool
+    reason: Reason | None
     text: str
     action: str
 
 
+# No matter where persons alone decide (level human).
+OF_THE_MODEL: frozenset[str] = frozenset({"predictor_unavailable", "bad_prediction"})
+
 CAUSES = {
     "camera_lost": Cause(
-        True,
+        Reason.NO_FRAME,
         "the camera gives no frames",
         "check the camera's cable and power; the gate reopens it by itself",
     ),
     "camera_frozen": Cause(
-        True,
+        Reason.STALE_FRAME,
         "the camera repeats the same frame",
         "unplug the camera for ten seconds; if it comes again, replace it",
     ),
     "image_unusable": Cause(
-        True,
+        Reason.IMAGE_QUALITY,
         "the frames cannot be judged",
         "check lamp, lens and exposure, then watch the next part on the page",
     ),
     "predictor_unavailable": Cause(
-        True,
+        Reason.PREDICTOR_UNAVAILABLE,
         "the model does not answer",
         "wait five seconds for its restart; if it stays, see `linegate job predict`'s log",
     ),
     "bad_prediction": Cause(
-        True,
+        Reason.BAD_PREDICTION,
         "the model answers nonsense",
         "go back to the last good model bundle in predict.models and restart",
     ),
     "not_durable": Cause(
-        True,
+        Reason.NOT_DURABLE,
         "records cannot be written to the disk",
         "free disk space or replace the disk; the gate goes on by itself",
     ),
     "challenge_failed": Cause(
-        True,
+        Reason.CHALLENGE_FAILED,
         "a challenge part got the wrong verdict",
         "hold back the parts since the last good challenge, then challenge again",
     ),
     "broker_lost": Cause(
-        False,
+        None,
         "no connection to the line's broker",
         "check the broker and the network; the PLC sends parts to rework meanwhile",
     ),
     "plc_silent": Cause(
-        False,
+        None,
         "the PLC does not echo verdicts",
         "check that the PLC program runs and publishes on `ack`",
     ),
     "too_slow": Cause(
-        False,
+        None,
         "verdicts miss their deadline",
         "look for other load on the box, or allow a longer deadline in the recipe",
     ),
     "disk_low": Cause(
-        False,
+        None,
         "the disk is nearly full",
         "free disk space; the oldest delivered images of passed parts go first",
     ),
     "ledger_damaged": Cause(
-        False,
+        None,
         "the ledger was damaged and a new one was begun",
         "keep the file that was moved aside, check the disk, then restart the gate",
     ),
     "images_stopped": Cause(
-        False,
+        None,
         "images are no longer kept, for lack of disk",
         "free disk space; records are still written",
     ),
@@ -111,7 +116,7 @@ class Conditions:
         cause = CAUSES[code]
         text = f"{cause.text}: {detail}" if detail else cause.text
         condition = Condition(
-            code=code, fault=cause.fault, cause=text, action=cause.action, since=now
+            code=code, fault=cause.reason is not None, cause=text, action=cause.action, since=now
         )
         self._active[code] = condition
         return condition
@@ -131,6 +136,12 @@ class Conditions:
         if self._unseen:
             return StateWord.STARTING
         return StateWord.DEGRADED if self._active else StateWord.READY
+
+    @property
+    def health(self) -> Health:
+        """The station as evidence: why no part may pass, oldest first."""
+        reasons = (CAUSES[code].reason for code in self._active)
+        return Health(tuple(reason for reason in reasons if reason is not None))
 
     @property
     def first(self) -> Condition | None:

@@ -12,6 +12,7 @@ from edge.core.automation import permit
 from edge.core.decide import (
     Decision,
     FreshFrame,
+    Health,
     HumanWord,
     Look,
     Prediction,
@@ -48,12 +49,12 @@ def looks(*scores: float) -> tuple[Look, ...]:
 def judged(
     seen: tuple[Look, ...], level: Level = Level.PARTIAL, block: Reason | None = None
 ) -> Decision:
-    return decide(ID, seen, RULES, permit(level), block)
+    return decide(ID, seen, RULES, permit(level), Health(() if block is None else (block,)))
 
 
 def told(decision: Decision) -> Verdict:
     """What the line hears once the record is durable."""
-    return final_verdict(decision, Receipt(ID, 1))
+    return final_verdict(decision, Health(), Receipt(ID, 1))
 
 
 # ---- the truth table ----
@@ -167,7 +168,7 @@ def test_other_views_than_the_recipes_are_a_bad_prediction(seen: tuple[Look, ...
 
 def test_recipe_without_views_passes_nothing() -> None:
     empty = replace(RULES, views=())
-    assert decide(ID, (), empty, permit(Level.FULL)).verdict is REWORK
+    assert decide(ID, (), empty, permit(Level.FULL), Health()).verdict is REWORK
     claim = replace(judged(looks(0.1, 0.1)), looks=(), rules=empty)
     assert told(claim) is REWORK
 
@@ -181,8 +182,8 @@ def test_whole_evidence_passes(level: Level) -> None:
 
 
 def test_review_needs_no_record_and_rework_no_evidence() -> None:
-    assert final_verdict(judged(looks(0.5, 0.5)), None) is REVIEW
-    assert final_verdict(judged(looks(0.9, 0.9)), None) is REWORK
+    assert final_verdict(judged(looks(0.5, 0.5)), Health(), None) is REVIEW
+    assert final_verdict(judged(looks(0.9, 0.9)), Health(), None) is REWORK
 
 
 Spoil = Callable[[Decision, Receipt], tuple[Decision, Receipt | None]]
@@ -279,7 +280,7 @@ MODELS_PASS: dict[str, Spoil] = {
 @pytest.mark.parametrize("what", MODELS_PASS)
 def test_one_piece_of_evidence_less_and_the_model_passes_nothing(what: str, level: Level) -> None:
     decision, receipt = MODELS_PASS[what](judged(looks(0.1, 0.2), level), Receipt(ID, 1))
-    assert final_verdict(decision, receipt) is not Verdict.PASS
+    assert final_verdict(decision, Health(), receipt) is not Verdict.PASS
 
 
 # Two that agree again are no loss: foreign predictions under rules that want the foreign model.
@@ -295,7 +296,7 @@ def test_any_mixture_of_losses_never_passes(
     scores: tuple[float, ...], level: Level, spoils: list[str]
 ) -> None:
     decision, receipt = judged(looks(*scores), level), Receipt(ID, 1)
-    assert final_verdict(decision, receipt) is Verdict.PASS
+    assert final_verdict(decision, Health(), receipt) is Verdict.PASS
     current: Receipt | None = receipt
     for what in spoils:
         try:
@@ -305,7 +306,7 @@ def test_any_mixture_of_losses_never_passes(
         current = None if left is None or current is None else left
         receipt = left or receipt
     if spoils:
-        assert final_verdict(decision, current) is not Verdict.PASS
+        assert final_verdict(decision, Health(), current) is not Verdict.PASS
 
 
 ANY_LOOK = st.builds(
@@ -336,9 +337,9 @@ ANY_LOOK = st.builds(
 def test_pass_from_random_evidence_has_all_of_it(
     seen: tuple[Look, ...], level: Level, block: Reason | None, receipt: Receipt | None
 ) -> None:
-    decision = decide(ID, seen, RULES, permit(level), block)
+    decision = decide(ID, seen, RULES, permit(level), Health(() if block is None else (block,)))
     assert (decision.verdict is Verdict.PASS) == (not decision.reasons)
-    if final_verdict(decision, receipt) is not Verdict.PASS:
+    if final_verdict(decision, Health(), receipt) is not Verdict.PASS:
         return
     assert receipt == Receipt(ID, 1)
     assert block is None and level in DECIDING
@@ -424,7 +425,7 @@ def test_word_of_rework_under_a_claim_of_pass_passes_nothing() -> None:
 @pytest.mark.parametrize("what", ANY_PASS)
 def test_person_passes_nothing_without_frame_and_record(what: str) -> None:
     decision, receipt = ANY_PASS[what](by_person(Verdict.PASS), Receipt(ID, 2))
-    assert final_verdict(decision, receipt) is not Verdict.PASS
+    assert final_verdict(decision, Health(), receipt) is not Verdict.PASS
 
 
 # ---- the cuts ----

@@ -8,6 +8,7 @@ from edge.core.messages import (
     ChallengeOrder,
     Level,
     LevelOrder,
+    OrderAck,
     PlcAck,
     Reason,
     RecipeOrder,
@@ -35,6 +36,11 @@ def commits(effects: list[ev.Effect]) -> list[ev.Commit]:
 
 def causes(effects: list[ev.Effect]) -> list[str]:
     return [effect.code for effect in effects if isinstance(effect, ev.RaiseCause)]
+
+
+def answers(effects: list[ev.Effect]) -> list[OrderAck]:
+    thens = [e.then if isinstance(e, ev.CommitOrder) else e for e in effects]
+    return [then.ack for then in thens if isinstance(then, ev.AnswerOrder)]
 
 
 def review(bench: Bench, inspection_id: str, verdict: Verdict) -> list[ev.Effect]:
@@ -150,10 +156,23 @@ def test_trigger_known_only_to_the_store_gets_its_answer(bench: Bench) -> None:
     bench.pass_one()
     old = verdicts(bench.effects)[0]
     bench.trigger("P9", 9)
-    effects = bench.tell(ev.AlreadyKnown("I2", "Iold", old))
+    effects = bench.tell(ev.AlreadyKnown("I2", "Iold", old, acked=True))
     assert acks(effects)[0].inspection_id == "Iold"
     assert verdicts(effects) == [old]
     assert bench.ledger.in_flight == 0
+
+
+def test_pass_from_before_without_an_echo_is_rework_when_the_plc_asks_again(bench: Bench) -> None:
+    inspection_id = bench.pass_one()
+    old = verdicts(bench.effects)[0]
+    draft = bench.trigger("P9", 9)[0]
+    assert isinstance(draft, ev.CommitOpening) and isinstance(draft.write, OpenPart)
+    record = draft.write.draft.model_copy(update={"verdict": Verdict.PASS, "reasons": ()})
+    effects = bench.tell(ev.AlreadyKnown("I2", inspection_id, old, False, record))
+    assert words(effects) == [Verdict.REWORK]
+    (note,) = [effect for effect in effects if isinstance(effect, ev.Note)]
+    assert isinstance(note.write, ClosePart)  # the record says what the line was told
+    assert (note.write.record.verdict, note.write.record.revision) == (Verdict.REWORK, 2)
 
 
 def test_more_parts_than_allowed_in_flight_are_refused(bench: Bench) -> None:
@@ -245,12 +264,13 @@ def test_going_down_counts_for_parts_on_their_way(bench: Bench) -> None:
 
 def test_going_up_needs_a_named_person(bench: Bench) -> None:
     effects = bench.tell(ev.Ordered(LevelOrder(id="o1", level=Level.FULL), bench.at()))
-    (answer,) = [effect.ack for effect in effects if isinstance(effect, ev.AnswerOrder)]
+    (answer,) = answers(effects)
     assert not answer.ok and "named person" in (answer.error or "")
     wish = LevelOrder(id="o2", level=Level.FULL, who="Ada")
     effects = bench.tell(ev.Ordered(wish, bench.at()))
     assert bench.ledger.standing.level is Level.FULL
-    assert ev.Note(SetMeta("level", Level.FULL)) in effects
+    (kept,) = [effect for effect in effects if isinstance(effect, ev.CommitOrder)]
+    assert SetMeta("level", Level.FULL) in kept.writes
 
 
 def test_same_order_twice_is_done_once(bench: Bench) -> None:
@@ -258,13 +278,13 @@ def test_same_order_twice_is_done_once(bench: Bench) -> None:
     bench.tell(ev.Ordered(wish, bench.at()))
     bench.ledger.standing.level = Level.HUMAN
     effects = bench.tell(ev.Ordered(wish, bench.at()))
-    assert [type(effect) for effect in effects] == [ev.AnswerOrder]
+    assert [type(effect) for effect in effects] == [ev.AnswerOrder]  # nothing to be committed
     assert bench.ledger.standing.level is Level.HUMAN
 
 
 def test_unknown_recipe_order_is_answered_with_its_name(bench: Bench) -> None:
     effects = bench.tell(ev.Ordered(RecipeOrder(id="o1", recipe="screw"), bench.at()))
-    (answer,) = [effect.ack for effect in effects if isinstance(effect, ev.AnswerOrder)]
+    (answer,) = answers(effects)
     assert not answer.ok and "screw" in (answer.error or "")
 
 
