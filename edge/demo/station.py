@@ -34,7 +34,7 @@ faults = "faults.json"
 models = "{models}"
 
 [gate]
-recipe = "bracket"
+recipe = "flange"
 level = "partial"
 
 [plc]
@@ -48,15 +48,10 @@ port = {page_port}
 """
 
 _RECIPE = """\
-name = "bracket"
+name = "flange"
 model = "demo"
 deadline_ms = {deadline_ms}
 review_s = 60
-
-[[views]]
-name = "main"
-camera = "main"
-roi = {{ x_px = 80, y_px = 0, w_px = 480, h_px = 480 }}
 
 [quality]
 mean_min = 25
@@ -78,7 +73,7 @@ def lay_out(
 ) -> DemoStation:
     """Write the station's files into `folder` and read them back as any station's."""
     (folder / "recipes").mkdir(parents=True, exist_ok=True)
-    (folder / "recipes" / "bracket.toml").write_text(_RECIPE.format(deadline_ms=DEADLINE_MS))
+    (folder / "recipes" / "flange.toml").write_text(_RECIPE.format(deadline_ms=DEADLINE_MS))
     path = folder / "station.toml"
     path.write_text(
         _STATION.format(

@@ -275,7 +275,7 @@ class Ledger:
         if verdict is not part.decision.verdict:  # the last look found the evidence wanting
             reason = next(iter(health.faults), Reason.BAD_PREDICTION)
             return healed + self._fail_safe(part, reason, now_ns)
-        return [*healed, *self._tell(part), *self._settle(part), *self._echoes.in_time()]
+        return [*healed, *self._tell(part, now_ns), *self._settle(part), *self._echoes.in_time()]
 
     def _committed_late(self, inspection_id: str, revision: int) -> list[Effect]:
         """The line has its answer already. An older revision brought the person's word, if any."""
@@ -285,10 +285,10 @@ class Ledger:
         older = part is not None and revision < part.revision
         return [] if older else self._disk.took(inspection_id)
 
-    def _tell(self, part: Part) -> list[Effect]:
+    def _tell(self, part: Part, now_ns: int) -> list[Effect]:
         assert part.record is not None
         part.answer = answer_of(part.record, part.recipe.review_s)
-        return [ev.SendVerdict(part.answer), *self._keep(part), *self._echoes.told()]
+        return [ev.SendVerdict(part.answer), *self._keep(part), *self._echoes.told(now_ns)]
 
     def _settle(self, part: Part) -> list[Effect]:
         assert part.decision is not None
@@ -335,7 +335,7 @@ class Ledger:
         part.review = None
         commit = self._record(part, now_ns)
         part.review = word and word.model_copy(update={"in_time": False})
-        told = self._tell(part)
+        told = self._tell(part, now_ns)
         self._shelf.close(part)
         return [*told, commit, *self._reply(part, in_time=False)]
 

@@ -312,10 +312,19 @@ def test_plc_that_never_echoes_is_called_silent_and_heard_again(bench: Bench) ->
     for n in range(4):
         last = bench.pass_one(f"P{n}", n)
         found += causes(bench.effects)
+        bench.wait(400)
     assert found == ["plc_silent"]
     effects = bench.tell(ev.Echoed(PlcAck(part_id="P3", inspection_id=last)))
     assert ev.ClearCause("plc_silent") in effects
     assert ev.Note(MarkAcked(last)) in effects
+
+
+def test_burst_of_verdicts_is_no_silence(bench: Bench) -> None:
+    found: list[str] = []
+    for n in range(20):
+        bench.pass_one(f"P{n}", n)
+        found += causes(bench.effects)
+    assert found == []
 
 
 def test_echo_of_another_part_proves_nothing(bench: Bench) -> None:

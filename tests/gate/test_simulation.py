@@ -37,7 +37,7 @@ def test_same_seed_gives_the_same_run() -> None:
 class TellsBeforeTheDiskHasIt(Ledger):
     def _commit(self, part: Part, now_ns: int) -> list[ev.Effect]:
         commit = super()._commit(part, now_ns)
-        return [*self._tell(part), *commit] if commit else []
+        return [*self._tell(part, now_ns), *commit] if commit else []
 
 
 class HasNoDeadlineGuard(Ledger):
@@ -90,7 +90,7 @@ class TrustsAnyFrame(Ledger):
             if liked:
                 assert part.record is not None
                 part.record = part.record.model_copy(update={"verdict": Verdict.PASS})
-                effects = self._tell(part)
+                effects = self._tell(part, now_ns)
                 self._shelf.close(part)
                 return effects
         return super()._committed(inspection_id, revision, now_ns)
