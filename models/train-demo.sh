@@ -17,7 +17,9 @@ linegate-trainer import $work/exam --name demo-exam
 linegate-trainer split --data demo-exam --shares 0/0/100
 
 linegate-trainer train --data demo --size 320x240 --grey --oriented --epochs 12 --alpha 0.02
+# 2 % of escapes would send every third good part to a person.
+linegate-trainer calibrate --run demo-1 --alpha 0.03
 linegate-trainer evaluate --run demo-1 --data demo-exam
 linegate-trainer release --run demo-1 --to models/demo --name demo \
-  --purpose "Inspects the simulated parts of \`linegate demo\`." \
+  --purpose "Inspects the simulated parts of the demo; models/train-demo.sh makes it again." \
   --licence "Apache-2.0: simulated parts only, no outside weights"

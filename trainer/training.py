@@ -145,5 +145,24 @@ def scores_csv(scored: Scored) -> bytes:
     return text.getvalue().encode()
 
 
+def calibrate(runs: Runs, run: Run, risk: Risk, command: str) -> None:
+    """Set other thresholds on the kept val scores; evaluations with the old ones are dropped."""
+    rows = list(csv.DictReader(io.StringIO(runs.artifact(run, "scores-val.csv").decode())))
+    good, defect = (
+        [float(row["score"]) for row in rows if row["label"] == str(label)]
+        for label in (GOOD, DEFECT)
+    )
+    cuts = thresholds.fit(good, defect, risk)
+    kept = {name: v for name, v in run.results.items() if not name.startswith("evaluation-")}
+    run.results = kept | {"thresholds": cuts.model_dump(mode="json"), "calibrated_by": command}
+    runs.save(run)
+
+
+def held_out_scores(runs: Runs, run: Run) -> dict[str, float]:
+    """Scores of the val split by path."""
+    table = csv.DictReader(io.StringIO(runs.artifact(run, "scores-val.csv").decode()))
+    return {row["path"]: float(row["score"]) for row in table}
+
+
 def work_folder(home: Home, run: Run) -> Path:
     return home.work / run.id

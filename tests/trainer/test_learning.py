@@ -149,6 +149,21 @@ def test_wrong_names_are_answered_with_the_right_ones(workshop: Workshop, parts:
     )
 
 
+def test_thresholds_are_set_anew_for_another_risk(
+    workshop: Workshop, parts: Path, tiny_backbone: Path
+) -> None:
+    before = train(workshop, parts, tiny_backbone)["thresholds"]
+    assert before["guarantee"] is None
+    workshop("evaluate", "--run", "spots-1")
+    words = ("calibrate", "--run", "spots-1", "--alpha", 0.4, "--json")
+    after = answer(workshop(*words))["thresholds"]
+    assert after["guarantee"]["alpha"] == 0.4 and after["guarantee"]["n_defects"] == 8
+    (run,) = answer(workshop("runs", "--json"))["runs"]
+    assert run["results"]["thresholds"] == after
+    assert run["results"]["calibrated_by"].endswith("calibrate --run spots-1 --alpha 0.4")
+    assert not any(name.startswith("evaluation") for name in run["results"])
+
+
 def test_split_that_came_with_the_data_is_kept(workshop: Workshop, parts: Path) -> None:
     rows = "".join(
         f"images/{n:03}.png,{n % 3 == 0:d},{'val' if n % 2 else 'train'}\n" for n in range(120)

@@ -1,7 +1,5 @@
 """`linegate-trainer release`: a run becomes a bundle for the box."""
 
-import csv
-import io
 import re
 from pathlib import Path
 
@@ -58,7 +56,8 @@ def command(
             f"data set {dataset.name!r} has changed since run {run.id}; train again"
         )
     model = runs.artifact(run, "model.onnx")
-    examples = golden.choose(dataset, training.face_of(run), model, _held_out(runs, run))
+    held_out = training.held_out_scores(runs, run)
+    examples = golden.choose(dataset, training.face_of(run), model, held_out)
     facts = Facts(
         name=name or _as_name(dataset.name),
         version=version,
@@ -77,12 +76,6 @@ def command(
         print_json({"model": manifest.label, "sha256": manifest.sha256, "bytes": size})
 
 
-def _held_out(runs: Runs, run: Run) -> dict[str, float]:
-    """Scores of the val split by path."""
-    table = csv.DictReader(io.StringIO(runs.artifact(run, "scores-val.csv").decode()))
-    return {row["path"]: float(row["score"]) for row in table}
-
-
 def _commands(dataset: Dataset, run: Run, release: str) -> tuple[str, ...]:
     """What one types to make it again."""
     judged = [
@@ -91,7 +84,8 @@ def _commands(dataset: Dataset, run: Run, release: str) -> tuple[str, ...]:
         for key, result in sorted(run.results.items())
         if key.startswith("evaluation-")
     ]
-    return (*dataset.commands, run.command, *judged, release)
+    calibrated = [run.results["calibrated_by"]] if "calibrated_by" in run.results else []
+    return (*dataset.commands, run.command, *calibrated, *judged, release)
 
 
 def _as_name(text: str) -> str:

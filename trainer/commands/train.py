@@ -9,13 +9,17 @@ from edge.core.cli import print_json
 from edge.core.manifest import Thresholds
 from trainer import training
 from trainer.clock import SystemClock
-from trainer.commands.common import command_line, json_option, progress
+from trainer.commands.common import (
+    command_line,
+    describe,
+    json_option,
+    progress,
+    risk_options,
+)
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.judge.thresholds import Risk
 from trainer.runs import Run, Runs
-
-Share = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.command("train")
@@ -40,15 +44,7 @@ Share = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option("--grey", is_flag=True, help="Our own backbone shall not see colour.")
 @click.option("--oriented", is_flag=True, help="The part has a top: learn from no mirror image.")
 @click.option("--full-range", is_flag=True, help="8-bit weights, for Arm and x86 with VNNI only.")
-@click.option("--alpha", type=Share, default=0.05, show_default=True, help="Defects that may pass.")
-@click.option("--delta", type=Share, default=0.05, show_default=True, help="1 - confidence in it.")
-@click.option(
-    "--false-rejects",
-    type=Share,
-    default=0.01,
-    show_default=True,
-    help="Good parts that may be reworked without a person.",
-)
+@risk_options
 @json_option
 @click.pass_context
 def command(
@@ -126,18 +122,14 @@ def _warn(near: list[tuple[str, str]]) -> None:
 
 
 def _tell(run: Run, as_json: bool) -> None:
-    val, thresholds = run.results["val"], Thresholds.model_validate(run.results["thresholds"])
+    val = run.results["val"]
     low, high = val["intervals"]["auroc"]
     click.echo(f"run {run.id}: {run.seconds:.0f} s, {run.peak_mb:.0f} MB at most")
     click.echo(
         f"val: AUROC {val['auroc']:.4f} (95 %: {low:.3f} to {high:.3f}; "
         f"{val['n_good']} good, {val['n_defect']} defective)"
     )
-    click.echo(
-        f"pass below {thresholds.pass_below:.4f}, rework from {thresholds.rework_from:.4f}, "
-        "a person between"
-    )
-    click.echo(describe(thresholds))
+    click.echo(describe(Thresholds.model_validate(run.results["thresholds"])))
     click.echo(f"next: linegate-trainer evaluate --run {run.id} --split test")
     if as_json:
         print_json(
@@ -150,15 +142,3 @@ def _tell(run: Run, as_json: bool) -> None:
                 "near_copies": run.results["near_copies"],
             }
         )
-
-
-def describe(thresholds: Thresholds) -> str:
-    """The guarantee in one sentence, or why there is none."""
-    if thresholds.guarantee is None:
-        return f"no guarantee: {thresholds.no_guarantee}"
-    g = thresholds.guarantee
-    return (
-        f"guarantee: at most {g.alpha:.1%} of defects pass, with {1 - g.delta:.0%} confidence, "
-        f"from {g.n_defects} held-out defects of which {g.missed} were missed "
-        f"({g.runtime}, {g.architecture})"
-    )
