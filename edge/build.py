@@ -11,7 +11,7 @@ from random import Random
 from edge.camera.opening import steady_camera
 from edge.config import StationConfig, load_recipes
 from edge.core.clock import Clock
-from edge.core.messages import Level
+from edge.core.messages import Level, VerdictMessage
 from edge.core.orders import Answer
 from edge.core.topics import LineTopics
 from edge.gate.album import Album
@@ -21,7 +21,7 @@ from edge.gate.eye import Eye, Noticed, Predictor
 from edge.gate.eye_thread import EyeThread
 from edge.gate.ledger import Ledger
 from edge.gate.loop import InspectionLoop, Line
-from edge.gate.recovery import closures
+from edge.gate.recovery import closures, owed
 from edge.gate.rules import Limits, rules_of
 from edge.gate.standing import CHALLENGE_FAILED, Standing
 from edge.plc.link import LinkEvent, PlcLink
@@ -49,6 +49,7 @@ class Memory:
     level: Level
     recipe: str
     causes: tuple[tuple[str, str], ...]  # that hold from the start: code, detail
+    owed: tuple[VerdictMessage, ...]  # ends that the line has not heard yet
 
 
 @contextmanager
@@ -61,7 +62,8 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
     ledger, damaged = _open_ledger(config, clock)
     with ExitStack() as undo:
         undo.callback(ledger.close)
-        left = closures(ledger.unanswered())
+        open_parts = ledger.unanswered()
+        left = closures(open_parts)
         ledger.commit([*left, *_settings_kept(config)])
         meta = ledger.meta
         undo.pop_all()
@@ -73,9 +75,10 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
         yield Memory(
             writer,
             images,
-            Level(meta.get("level", config.gate.level)),
+            Level.HUMAN if damaged else Level(meta.get("level", config.gate.level)),
             meta.get("recipe", config.gate.recipe),
             _causes_from_before(meta, damaged),
+            tuple(owed(open_parts, left)),
         )
     finally:
         images.close()
@@ -97,12 +100,13 @@ def _causes_from_before(
 
 
 def _open_ledger(config: StationConfig, clock: Clock) -> tuple[LedgerDb, str | None]:
-    """A damaged ledger is moved aside: parts get verdicts at once, and the station says so."""
+    """A damaged ledger is moved aside: parts get verdicts at once, by persons until one of them
+    raises the level again, and the station says so."""
     where, device = config.ledger_path, config.station.device
     try:
         return LedgerDb.open(where, device, new_epoch, clock), None
     except LedgerDamaged as error:
-        return LedgerDb.open(where, device, new_epoch, clock, recover=True), str(error)
+        return LedgerDb.open(where, device, new_epoch, clock, recover=True), error.damage
 
 
 def _image_writer(
@@ -144,7 +148,8 @@ def inspection_loop(
     recipe = kept.recipe if kept.recipe in recipes else config.gate.recipe
     cameras = {camera.name: steady_camera(camera, clock) for camera in config.camera}
     timeouts_s = {camera.name: camera.grab_timeout_ms / 1000 for camera in config.camera}
-    eye = Eye(cameras, timeouts_s, predictor, manifests, clock)
+    models = {recipe.model for recipe in recipes.values()}
+    eye = Eye(cameras, timeouts_s, predictor, manifests, models, clock)
     limits = Limits(
         config.gate.max_in_flight,
         config.gate.max_waiting,
@@ -164,6 +169,8 @@ def inspection_loop(
         models={name: rule.model for name, rule in rules.items() if rule.model is not None},
         clock=clock,
         heartbeat_ms=config.gate.heartbeat_ms,
+        dead=lambda: _dead(thread, kept.writer),
+        owed=kept.owed,
     )
     thread = EyeThread(eye, cameras, loop.post, config.gate.max_in_flight, clock)
     loop.post(Noticed(raised=kept.causes))
@@ -199,6 +206,12 @@ def gate(config: StationConfig, clock: Clock) -> Iterator[InspectionLoop]:
         finally:
             control.close()
             link.close()
+
+
+def _dead(eye: EyeThread, writer: Writer) -> str | None:
+    if eye.hangs():
+        return "the eye"
+    return None if writer.alive else "the ledger's writer"
 
 
 def new_inspection_id() -> str:

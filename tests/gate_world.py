@@ -305,10 +305,8 @@ class World:
                 case OpenPart(draft):
                     known = self._keys.get((draft.part_id, draft.seq))
                     if known is not None:
-                        row = self.rows[known]
-                        return ev.AlreadyKnown(
-                            draft.inspection_id, known, row.answer, False, row.record
-                        )
+                        answer = self.rows[known].answer
+                        return ev.AlreadyKnown(draft.inspection_id, known, answer)
                     self.rows[draft.inspection_id] = Row(draft)
                     self._keys[(draft.part_id, draft.seq)] = draft.inspection_id
                 case ClosePart(record, answer):
@@ -384,7 +382,7 @@ class World:
         accepted = [ack for ack in book.acks if ack.accepted]
         own = [sent for sent in book.sent if not sent.asked]
         final = [sent for sent in own if sent.message.verdict is not Verdict.REVIEW]
-        if len(accepted) > 1:
+        if len({ack.inspection_id for ack in accepted}) > 1:
             wrong.append("accepted twice")
         if accepted and accepted[0].inspection_id not in self.rows:
             wrong.append("accepted, but not in the ledger")

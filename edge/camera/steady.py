@@ -75,6 +75,11 @@ class SteadyCamera:
             self._close()
             self._wait(error)
             raise
+        except Exception as error:  # a driver may raise anything; to us the camera is lost
+            lost = CameraLost(f"its driver failed: {error!r}")
+            self._close()
+            self._wait(lost)
+            raise lost from error
         self._timeouts = self._attempts = 0
         self._trouble = None
         return frame
@@ -96,6 +101,9 @@ class SteadyCamera:
             self._camera.__enter__()
         except CameraError as error:
             self._wait(error)
+            return
+        except Exception as error:  # a driver may raise anything
+            self._wait(CameraLost(f"its driver failed: {error!r}"))
             return
         self._open, self._seq, self._timeouts = True, None, 0
         _log.info("camera_open", camera=self._name, attempts=self._attempts + 1)

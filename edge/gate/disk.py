@@ -28,6 +28,10 @@ class Disk:
         self._retry_ns = now_ns + RETRY_NS
         return [RaiseCause("not_durable", error)]
 
+    def silent(self, now_ns: int) -> list[Effect]:
+        """It has not answered by the part's deadline."""
+        return self.failed("the disk takes longer than a part's deadline", now_ns)
+
     def owe(self, part: Part, commit: Commit) -> None:
         """The line has its answer, the record must still come."""
         self._owed[part.inspection_id] = (part, commit)

@@ -22,7 +22,7 @@ from edge.core.messages import (
 )
 from edge.core.orders import Answer, ReviewOrder
 from edge.core.recipe import Recipe
-from edge.core.records import InspectionRecord, ViewRecord
+from edge.core.records import ViewRecord
 from edge.store.writes import Write
 
 Token = int  # names one waiting order of the control socket
@@ -67,8 +67,6 @@ class AlreadyKnown:
     inspection_id: str  # of the part that was to be opened
     known_id: str
     answer: VerdictMessage | None
-    acked: bool = False  # the PLC has echoed that answer
-    record: InspectionRecord | None = None  # its newest, with which it can be amended
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +235,7 @@ class Acknowledge:
 @dataclass(frozen=True, slots=True)
 class SendVerdict:
     message: VerdictMessage
-    again: bool = False  # the recorded answer to a repeated trigger
+    expires_ns: int | None = None  # monotonic; a pass is never sent after it
 
 
 @dataclass(frozen=True, slots=True)

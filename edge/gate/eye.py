@@ -4,7 +4,7 @@ Whatever goes wrong becomes a reason on that view, and a cause that the station 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -15,7 +15,14 @@ from edge.camera.source import Frame, Shot
 from edge.camera.steady import SteadyCamera
 from edge.core.clock import Clock, ms, ns
 from edge.core.decide import FRAME_REASONS, FreshFrame, Look, Prediction
-from edge.core.errors import BadPrediction, CameraError, CameraFrozen, LinegateError, PredictorError
+from edge.core.errors import (
+    BadPrediction,
+    CameraError,
+    CameraFrozen,
+    LinegateError,
+    PredictorError,
+    PredictorUnavailable,
+)
 from edge.core.manifest import Manifest
 from edge.core.messages import Reason
 from edge.core.preprocess import Image, crop, to_input
@@ -45,7 +52,9 @@ class Predictor(Protocol):
         """Raises PredictorUnavailable or BadPrediction, within `timeout_s`."""
         ...
 
-    def alive(self, timeout_s: float) -> bool: ...
+    def loaded(self, model: str, timeout_s: float) -> bool:
+        """Whether this model is ready to answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +116,19 @@ class Eye:
         grab_timeout_s: Mapping[str, float],
         predictor: Predictor,
         manifests: Mapping[str, Manifest],
+        models: Collection[str],
         clock: Clock,
     ) -> None:
+        """`models` are those that the recipes ask for; `manifests` of those that are here."""
         self._cameras = cameras
         self._grab_timeout_s = grab_timeout_s
         self._predictor = predictor
         self._manifests = manifests
+        self._models = models
         self._clock = clock
         self._unusable = 0
+        self._lost: set[str] = set()  # cameras without frames
+        self._frozen: set[str] = set()
 
     def look(self, request: LookAt) -> Sight:
         """Look at all views of a part, within the time that is left for it."""
@@ -136,16 +150,27 @@ class Eye:
         notes = _Notes()
         for name, camera in self._cameras.items():
             if camera.probe():
-                notes.working.add(name)
-                notes.cleared |= {"camera_lost", "camera_frozen"}
+                self._is_well(name, notes)
             else:
+                self._lost.add(name)
                 notes.raised["camera_lost"] = f"{name}: {camera.trouble}"
-        if self._predictor.alive(timeout_s=0.2):
+        away = [name for name in self._models if not self._predictor.loaded(name, 0.2)]
+        if away:
+            notes.raised["predictor_unavailable"] = f"model {', '.join(away)} is not loaded"
+        else:
             notes.cleared.add("predictor_unavailable")
             notes.working.add("model")
-        else:
-            notes.raised["predictor_unavailable"] = "no answer to its health check"
         return notes.frozen()
+
+    def _is_well(self, camera: str, notes: _Notes) -> None:
+        """A cause is gone when it is gone for every camera."""
+        self._lost.discard(camera)
+        self._frozen.discard(camera)
+        notes.working.add(camera)
+        if not self._lost:
+            notes.cleared.add("camera_lost")
+        if not self._frozen:
+            notes.cleared.add("camera_frozen")
 
     def _look_through(
         self, view: View, request: LookAt, stages: dict[str, float], notes: _Notes
@@ -176,15 +201,16 @@ class Eye:
             frame = self._cameras[camera].grab(shot, timeout_s)
         except CameraFrozen as error:
             looked.lacks(Reason.STALE_FRAME, error)
+            self._frozen.add(camera)
             notes.raised["camera_frozen"] = f"{camera}: {error}"
             return
         except CameraError as error:
             looked.lacks(Reason.NO_FRAME, error)
+            self._lost.add(camera)
             notes.raised["camera_lost"] = f"{camera}: {error}"
             return
         looked.frame = frame
-        notes.working.add(camera)
-        notes.cleared |= {"camera_lost", "camera_frozen"}
+        self._is_well(camera, notes)
         lead_ns = ns(request.recipe.frame_lead_ms)
         if frame.exposed_at_ns < request.triggered_ns - lead_ns:
             early = ms(request.triggered_ns - frame.exposed_at_ns)
@@ -198,6 +224,9 @@ class Eye:
         try:
             looked.tensor = self._tensor(looked.frame.image, looked.view, request)
             looked.input_sha256 = hashlib.sha256(looked.tensor.data).hexdigest()
+        except PredictorUnavailable as error:
+            looked.lacks(Reason.PREDICTOR_UNAVAILABLE, error)
+            notes.raised["predictor_unavailable"] = str(error)
         except LinegateError as error:
             found = (*found, str(error))
         if found:
@@ -215,7 +244,9 @@ class Eye:
         if manifest is not None:
             return to_input(image, manifest.face, view.roi)
         if request.permit.asks_model:
-            raise LinegateError(f"no model named {request.recipe.model!r} is installed")
+            raise PredictorUnavailable(
+                f"no model {request.recipe.model!r} is here: put its bundle into predict.models"
+            )
         return np.ascontiguousarray(image if view.roi is None else crop(image, view.roi))
 
     def _predict(self, looked: _View, request: LookAt, notes: _Notes) -> None:

@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 IDLE_S = 0.5  # without a part, until the station itself is looked at
 PROBE_EVERY_S = 2.0  # also on a line that never rests
+HUNG_S = 60.0  # every call has its timeout, so this is a driver that does not keep it
 TRIGGERS = 512  # remembered, to know which part stood in front of the camera
 
 
@@ -40,6 +41,7 @@ class EyeThread:
         self._requests: queue.Queue[LookAt | None] = queue.Queue(room)
         self._triggers: deque[int] = deque(maxlen=TRIGGERS)
         self._probed_ns: int | None = None
+        self._busy_since_ns: int | None = None
         self._thread = threading.Thread(target=self._run, name="eye", daemon=True)
 
     def start(self) -> None:
@@ -54,20 +56,25 @@ class EyeThread:
             return False
         return True
 
+    def hangs(self) -> bool:
+        """Whether a camera or its driver has not come back for so long that it will not."""
+        since_ns = self._busy_since_ns
+        return since_ns is not None and self._clock.monotonic_ns() - since_ns > ns(1000 * HUNG_S)
+
     def close(self) -> None:
         with contextlib.suppress(queue.Full):
             self._requests.put_nowait(None)
         self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        with ExitStack() as stack:
-            for camera in self._cameras.values():
-                stack.enter_context(camera)
-            try:
+        try:
+            with ExitStack() as stack:
+                for camera in self._cameras.values():
+                    stack.enter_context(camera)
                 self._serve()
-            except Exception:
-                log.exception("the eye died; parts go to rework until the gate is back")
-                self._post(Died("the eye"))
+        except Exception:
+            log.exception("the eye died; parts go to rework until the gate is back")
+            self._post(Died("the eye"))
 
     def _serve(self) -> None:
         while True:
@@ -79,7 +86,9 @@ class EyeThread:
             if request is None:
                 return
             if self._clock.monotonic_ns() < request.until_ns:  # else the line has its rework
+                self._busy_since_ns = self._clock.monotonic_ns()
                 sight = self._eye.look(request)
+                self._busy_since_ns = None
                 self._post(overtaken(sight, request.triggered_ns, self._next_trigger(request)))
 
     def _probe_if_due(self) -> None:

@@ -37,9 +37,9 @@ from edge.gate.part import (
     new_part,
     record_of,
     review_of,
+    window_ms,
     writes_of,
 )
-from edge.gate.recovery import asked_again
 from edge.gate.rules import Limits, RecipeRules
 from edge.gate.shelf import Shelf
 from edge.gate.standing import Standing
@@ -92,8 +92,7 @@ class Ledger:
         return min((time for time in times if time is not None), default=None)
 
     def close_waiting(self, now_ns: int, all_parts: bool = False) -> list[Effect]:
-        """Shutting down: nobody will hear a person's answer any more. Out of patience
-        (`all_parts`), whatever is open goes to rework."""
+        """Shutting down: what waits for a person goes to rework, or whatever is open."""
         parts = list(self._shelf) if all_parts else self._shelf.waiting()
         return [effect for part in parts for effect in self._overdue(part, now_ns)]
 
@@ -107,7 +106,7 @@ class Ledger:
 
     @property
     def settled(self) -> bool:
-        """Nothing is owed to the line or to the disk, but for people's answers."""
+        """Nothing is owed to line or disk, but for people's answers."""
         return self.in_flight == 0 and self._disk.owes == 0
 
     def _aside(self, event: ev.Event) -> list[Effect]:
@@ -138,7 +137,7 @@ class Ledger:
         trigger = event.trigger
         known = self._shelf.known(trigger)
         if known is not None:
-            return self._repeat(known)
+            return self._repeat(known, now_ns)
         recipe = self._recipes.get(trigger.recipe or self.standing.recipe)
         refusal = self._refusal(recipe)
         if refusal is not None or recipe is None:
@@ -172,12 +171,14 @@ class Ledger:
         ack = TriggerAck(part_id=part_id, seq=seq, accepted=False, refused=refusal)
         return ev.Acknowledge(ack)
 
-    def _repeat(self, part: Part) -> list[Effect]:
-        """The same trigger again: the recorded answer, if there is one yet."""
-        effects: list[Effect] = [ev.Acknowledge(duplicate(part, part.inspection_id))]
-        if part.answer is not None:
-            effects.append(ev.SendVerdict(part.answer, again=True))
-        return effects
+    def _repeat(self, part: Part, now_ns: int) -> list[Effect]:
+        """The same trigger again: the recorded answer, if there is one yet. A part in flight is
+        just acknowledged again: some brokers deliver a trigger twice."""
+        if part.answer is None:
+            return [ev.Acknowledge(acceptance(part))] if part.opened else []
+        known = ev.Acknowledge(duplicate(part, part.inspection_id))
+        stale = part.answer.verdict is Verdict.PASS and now_ns >= part.expires_ns
+        return [known] if stale else [known, ev.SendVerdict(part.answer, part.expires_ns)]
 
     def _already_known(self, event: ev.AlreadyKnown) -> list[Effect]:
         """The store knows the trigger from long ago, or from before a restart."""
@@ -185,11 +186,11 @@ class Ledger:
         if part is None:
             return []
         self._shelf.forget(part)
-        effects: list[Effect] = [
-            ev.Acknowledge(duplicate(part, event.known_id)),
-            ev.DropFrames(part.inspection_id),
-        ]
-        return effects + asked_again(event) + self._disk.took(None)
+        known = ev.Acknowledge(duplicate(part, event.known_id))
+        effects: list[Effect] = [known, ev.DropFrames(part.inspection_id)]
+        if event.answer is not None and event.answer.verdict is not Verdict.PASS:
+            effects.append(ev.SendVerdict(event.answer))  # an old pass is no evidence for today
+        return effects + self._disk.took(None)
 
     def _opened(self, inspection_id: str, now_ns: int) -> list[Effect]:
         part = self._shelf.open(inspection_id)
@@ -288,7 +289,9 @@ class Ledger:
     def _tell(self, part: Part, now_ns: int) -> list[Effect]:
         assert part.record is not None
         part.answer = answer_of(part.record, part.recipe.review_s)
-        return [ev.SendVerdict(part.answer), *self._keep(part), *self._echoes.told(now_ns)]
+        part.expires_ns = part.triggered_ns + ns(window_ms(part.record, part.recipe.review_s))
+        told: list[Effect] = [ev.SendVerdict(part.answer, part.expires_ns)]
+        return told + self._keep(part) + self._echoes.told(now_ns)
 
     def _settle(self, part: Part) -> list[Effect]:
         assert part.decision is not None
@@ -322,9 +325,9 @@ class Ledger:
 
     def _overdue(self, part: Part, now_ns: int) -> list[Effect]:
         if not part.opened:
-            return self._refuse_unopened(part)
+            return self._refuse_unopened(part) + self._disk.silent(now_ns)
         if part.stage is Stage.COMMITTING:
-            return self._fail_safe(part, Reason.NOT_DURABLE, now_ns)
+            return self._fail_safe(part, Reason.NOT_DURABLE, now_ns) + self._disk.silent(now_ns)
         late = self._echoes.late() if part.stage is Stage.LOOKING else []
         return self._fail_safe(part, Reason.DEADLINE, now_ns) + late
 
@@ -340,9 +343,8 @@ class Ledger:
         return [*told, commit, *self._reply(part, in_time=False)]
 
     def _refuse_unopened(self, part: Part) -> list[Effect]:
-        """The ledger could not be opened for this part in time: it was never accepted."""
-        self._shelf.close(part)
-        self._shelf.forget(part)
+        """The part's opening is not durable in time: it was never accepted."""
+        self._shelf.dismiss(part)
         return [self._refuse(part.trigger.part_id, part.trigger.seq, Refusal.NOT_READY)]
 
     def _commit_failed(self, event: ev.CommitFailed, now_ns: int) -> list[Effect]:
@@ -389,8 +391,7 @@ class Ledger:
         return [self._record(part, now_ns)]
 
     def _echoed(self, event: ev.Echoed) -> list[Effect]:
-        part = self._shelf.closed(event.ack.inspection_id)
-        part = part or self._shelf.open(event.ack.inspection_id)
+        part = self._shelf.find(event.ack.inspection_id)
         if part is None or part.trigger.part_id != event.ack.part_id:
             self.counters["stray"] += 1
             return []

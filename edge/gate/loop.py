@@ -50,7 +50,7 @@ class Line(Protocol):
     """The way to the PLC (plc/link.py). Nothing here blocks or raises."""
 
     def publish_ack(self, ack: TriggerAck) -> None: ...
-    def publish_verdict(self, message: VerdictMessage, again: bool = False) -> None: ...
+    def publish_verdict(self, message: VerdictMessage, expires_ns: int | None) -> None: ...
     def publish_state(self, state: StateMessage) -> None: ...
     def heartbeat(self, counter: int) -> None: ...
     def alarm(self, code: str, alarm: AlarmMessage | None) -> None: ...
@@ -105,9 +105,12 @@ class InspectionLoop:
         models: Mapping[str, str],
         clock: Clock,
         heartbeat_ms: int,
+        dead: Callable[[], str | None] = lambda: None,
+        owed: Sequence[VerdictMessage] = (),
     ) -> None:
         """`look` hands a part to the eye's thread (false: it is full), `reply` answers an order
-        of the control socket, `models` names the model of each recipe."""
+        of the control socket, `models` names the model of each recipe, `dead` a thread that has
+        ended or hangs, `owed` are ends that the line must still hear from before a crash."""
         self.ledger = ledger
         self.conditions = conditions
         self._line = line
@@ -117,6 +120,8 @@ class InspectionLoop:
         self._reply = reply
         self._models = models
         self._clock = clock
+        self._dead = dead
+        self._owed = tuple(owed)
         self._heartbeat_ns = ns(heartbeat_ms)
         self._inbox: queue.Queue[Incoming] = queue.Queue(INBOX)
         self._sights: dict[str, Sight] = {}
@@ -191,8 +196,8 @@ class InspectionLoop:
                 self._look(effect)
             case ev.Acknowledge(ack):
                 self._line.publish_ack(ack)
-            case ev.SendVerdict(message, again):
-                self._line.publish_verdict(message, again)
+            case ev.SendVerdict(message, expires_ns):
+                self._line.publish_verdict(message, expires_ns)
             case ev.AnswerOrder(ack):
                 self._line.order_ack(ack)
             case ev.Reply(token, answer):
@@ -261,6 +266,9 @@ class InspectionLoop:
     def _link_changed(self, change: LinkChanged) -> None:
         if change.lost is None:
             self._cause(ev.ClearCause("broker_lost"))
+            for message in self._owed:
+                self._line.publish_verdict(message, None)
+            self._owed = ()
         else:
             self._cause(ev.RaiseCause("broker_lost", change.lost))
 
@@ -291,6 +299,9 @@ class InspectionLoop:
             self._next_beat_ns = now_ns + self._heartbeat_ns
             self._beat = (self._beat + 1) % 65_536  # a PLC's 16-bit counter
             self._line.heartbeat(self._beat)
+            what = self._dead()
+            if what is not None:
+                raise RuntimeError(f"{what} died or hangs; the gate starts afresh")
             for cause in self._album.causes():
                 self._cause(cause)
 

@@ -3,7 +3,6 @@
 import structlog
 
 from edge.core.messages import VerdictMessage
-from edge.core.records import InspectionRecord
 from edge.gate.events import (
     AlreadyKnown,
     AnswerOrder,
@@ -30,15 +29,8 @@ def of_opening(inspection_id: str, outcome: Outcome) -> Event:
     assert isinstance(result, OpenResult)
     if not result.known or result.inspection_id == inspection_id:
         return Opened(inspection_id)
-    if result.answer is None or result.body is None:
-        return AlreadyKnown(inspection_id, result.inspection_id, None)
-    return AlreadyKnown(
-        inspection_id,
-        result.inspection_id,
-        VerdictMessage.model_validate_json(result.answer),
-        result.acked,
-        InspectionRecord.model_validate_json(result.body),
-    )
+    answer = result.answer and VerdictMessage.model_validate_json(result.answer)
+    return AlreadyKnown(inspection_id, result.inspection_id, answer or None)
 
 
 def of_commit(inspection_id: str, revision: int, outcome: Outcome) -> Event:

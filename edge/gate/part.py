@@ -57,6 +57,7 @@ class Part:
     revision: int = 0  # of the newest record handed to the store
     record: InspectionRecord | None = None  # that record, durable or not
     answer: VerdictMessage | None = None  # what the line was sent last
+    expires_ns: int = 0  # from then on that answer may be no pass
     review: ReviewRecord | None = None  # a person's word that is not durable yet
     word_revision: int = 0  # of the record that carries it
     token: int | None = None  # of the order that waits for it
@@ -122,7 +123,7 @@ def record_of(part: Part, decision: Decision, config_sha256: str, now_ns: int) -
 def answer_of(record: InspectionRecord, review_s: float) -> VerdictMessage:
     """What the line is told. The score stays inside where persons must judge unswayed."""
     shown = permit(record.level).shows_score
-    window_ms = record.deadline_ms + (review_s * 1000 if record.by is By.HUMAN else 0)
+    window = timedelta(milliseconds=window_ms(record, review_s))
     return VerdictMessage(
         part_id=record.part_id,
         seq=record.seq,
@@ -134,8 +135,13 @@ def answer_of(record: InspectionRecord, review_s: float) -> VerdictMessage:
         model=record.model,
         recipe=record.recipe,
         latency_ms=record.latency_ms,
-        valid_until=record.triggered_at + timedelta(milliseconds=window_ms),
+        valid_until=record.triggered_at + window,
     )
+
+
+def window_ms(record: InspectionRecord, review_s: float) -> float:
+    """How long after its trigger a verdict can still let the part pass."""
+    return record.deadline_ms + (review_s * 1000 if record.by is By.HUMAN else 0)
 
 
 def writes_of(part: Part) -> tuple[Write, ...]:

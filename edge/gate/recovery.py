@@ -1,15 +1,12 @@
 """What an earlier life of the gate left behind: parts without a final verdict are closed as
-rework, and a pass that nobody confirmed is none when the PLC asks again.
-
-Their openings are in the ledger, so none is forgotten; the PLC has sent them to rework itself by
-now, since silence means rework.
+rework. Silence means rework, so the PLC has dealt with most of them; only for those that wait for
+a person it is still owed the end.
 """
 
 from collections.abc import Iterable
 
-from edge.core.messages import By, Reason, Verdict
+from edge.core.messages import By, Reason, Verdict, VerdictMessage
 from edge.core.records import InspectionRecord
-from edge.gate.events import AlreadyKnown, Effect, Note, SendVerdict
 from edge.gate.part import answer_of
 from edge.store.rows import Inspection
 from edge.store.writes import ClosePart
@@ -20,31 +17,20 @@ def closures(unanswered: Iterable[Inspection]) -> list[ClosePart]:
     return [_close(row) for row in unanswered]
 
 
-def asked_again(known: AlreadyKnown) -> list[Effect]:
-    """The recorded answer of a part from before; but a pass that the PLC never echoed may never
-    have been told, or even been overtaken by rework: then it is rework, and the record says so."""
-    if known.answer is None:
-        return []
-    if known.answer.verdict is not Verdict.PASS or known.acked:
-        return [SendVerdict(known.answer, again=True)]
-    if known.record is None:
-        return []
-    rework = _rework(known.record, known.record.revision + 1, Reason.NOT_DURABLE)
-    return [SendVerdict(rework.answer, again=True), Note(rework)]
+def owed(unanswered: Iterable[Inspection], closed: Iterable[ClosePart]) -> list[VerdictMessage]:
+    """The ends of those that the line was told to wait for: it should hear them."""
+    waited = {row.inspection_id for row in unanswered if row.verdict is Verdict.REVIEW}
+    return [close.answer for close in closed if close.record.inspection_id in waited]
 
 
 def _close(row: Inspection) -> ClosePart:
     last = InspectionRecord.model_validate_json(row.body)
-    return _rework(last, row.revision + 1, Reason.DEADLINE)
-
-
-def _rework(record: InspectionRecord, revision: int, reason: Reason) -> ClosePart:
-    closed = record.model_copy(
+    closed = last.model_copy(
         update={
-            "revision": revision,
+            "revision": row.revision + 1,
             "verdict": Verdict.REWORK,
             "by": By.FAILSAFE,
-            "reasons": (reason,),
+            "reasons": (Reason.DEADLINE,),
         }
     )
     return ClosePart(closed, answer_of(closed, review_s=0.0))

@@ -39,6 +39,14 @@ class Shelf:
             _, oldest = self._closed.popitem(last=False)
             self._drop_key(oldest)
 
+    def dismiss(self, part: Part) -> None:
+        """The part was never accepted, but its opening may still become durable."""
+        self.close(part)
+        self._drop_key(part)
+
+    def find(self, inspection_id: str) -> Part | None:
+        return self._closed.get(inspection_id) or self._open.get(inspection_id)
+
     def forget(self, part: Part) -> None:
         """The part was never accepted: its trigger may come again."""
         self._open.pop(part.inspection_id, None)

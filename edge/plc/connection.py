@@ -1,4 +1,4 @@
-"""One MQTT connection, from CONNECT to its end. The only file that knows paho.
+"""One MQTT connection of the line, from CONNECT to its end; on the line only this file knows paho.
 
 A connection is never mended: whatever was under way in it ends with it. paho would send what it
 holds again after a reconnect, and a verdict that comes late is worse than none.

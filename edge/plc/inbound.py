@@ -1,5 +1,6 @@
 """What comes in from the line, typed. Nothing here believes what it reads."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -19,6 +20,8 @@ from edge.core.messages import (
     parse,
 )
 from edge.core.topics import LineTopics
+
+QUIET_NS = 60 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,22 @@ class RateCap:
         self._seen = self._seen + 1 if second == self._second else 1
         self._second = second
         return self._seen <= self._per_s
+
+
+class Quieter:
+    """What a log may say of the same trouble: the first at once, then one line a minute."""
+
+    def __init__(self) -> None:
+        self._said_ns: dict[str, int] = {}
+        self._unsaid: Counter[str] = Counter()
+
+    def count(self, name: str, now_ns: int) -> int | None:
+        """One more of this name: how many to speak of now, or None to say nothing yet."""
+        self._unsaid[name] += 1
+        if name in self._said_ns and now_ns - self._said_ns[name] < QUIET_NS:
+            return None
+        self._said_ns[name] = now_ns
+        return self._unsaid.pop(name)
 
 
 T = TypeVar("T")

@@ -27,7 +27,7 @@ from edge.core.messages import (
 )
 from edge.core.topics import LineTopics
 from edge.plc.connection import Endpoint, Received
-from edge.plc.inbound import BadMessage, Inbound, Inbox, RateCap
+from edge.plc.inbound import BadMessage, Inbound, Inbox, Quieter, RateCap
 from edge.plc.session import BACKOFF_S, Listener, Session
 
 MAX_INBOUND_PER_S = 2000  # over ten times the fastest line; the rest of that second is dropped
@@ -74,6 +74,7 @@ class PlcLink:
         self._clock = clock
         self._inbox = Inbox(topics)
         self._cap = RateCap(MAX_INBOUND_PER_S)
+        self._quieter = Quieter()
         will = StateMessage(
             state=StateWord.OFFLINE,
             cause="the gate vanished from the broker",
@@ -103,14 +104,11 @@ class PlcLink:
 
     # ---- to the line ----
 
-    def publish_verdict(self, message: VerdictMessage, again: bool = False) -> None:
-        """A pass is never sent after its `valid_until`, unless the PLC asked for it `again`;
-        anything else is harmless at any time."""
-        expires_ns = None
-        if message.verdict is Verdict.PASS and not again:
-            left_s = (message.valid_until - self._clock.now()).total_seconds()
-            expires_ns = self._clock.monotonic_ns() + round(left_s * 1e9)
-        self._send("verdicts", self._topics.verdict, message, expires_ns=expires_ns)
+    def publish_verdict(self, message: VerdictMessage, expires_ns: int | None) -> None:
+        """A pass is never sent after `expires_ns` (monotonic); anything else is harmless at any
+        time."""
+        limit_ns = expires_ns if message.verdict is Verdict.PASS else None
+        self._send("verdicts", self._topics.verdict, message, expires_ns=limit_ns)
 
     def publish_ack(self, ack: TriggerAck) -> None:
         self._send("acks", self._topics.trigger_ack, ack)
@@ -176,7 +174,14 @@ class PlcLink:
             return
         if isinstance(event, BadMessage):
             self._session.count("bad_messages")
-            log.warning("bad message from the line", topic=event.topic, error=event.error)
+            count = self._quieter.count(event.topic, self._clock.monotonic_ns())
+            if count is not None:  # a flood of garbage must not fill the disk
+                log.warning(
+                    "bad messages from the line",
+                    topic=event.topic,
+                    error=event.error,
+                    count=count,
+                )
         self._session.count("received")
         self._on_message(event)
 

@@ -17,7 +17,6 @@ keeps its promises:
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -35,6 +34,7 @@ from edge.core.messages import (
     Verdict,
     VerdictMessage,
 )
+from edge.core.metrics import percentile
 
 KEEP_CLOSED = 20_000  # parts that are remembered after their end
 KEEP_LATENCIES = 100_000
@@ -121,6 +121,7 @@ class Part:
     ends_ns: int  # of the window it is in
     lane: Lane = Lane.WAITING
     inspection_id: str | None = None
+    accepted: bool = False
     refused: bool = False
     closed_by: VerdictMessage | None = None  # its terminal verdict
     asked_again: int = 0  # repeated triggers whose answer is still to come
@@ -246,8 +247,9 @@ class PlcRules:
             self._counts["foreign_acks"] += 1
             return []
         part.inspection_id = part.inspection_id or ack.inspection_id
-        if ack.accepted:
-            self._counts["accepted"] += 1
+        if ack.accepted:  # again, if the broker delivered our trigger twice
+            self._counts["accepted"] += not part.accepted
+            part.accepted = True
             return []
         reason = ack.refused or Refusal.BAD_MESSAGE
         self._refused[reason] += 1
@@ -365,11 +367,3 @@ class PlcRules:
                 "p99": percentile(self._latencies_ms, 99),
             },
         }
-
-
-def percentile(values: Collection[float], percent: float) -> float | None:
-    """The nearest-rank percentile: the smallest value that `percent` of all do not exceed."""
-    if not values:
-        return None
-    rank = -(-len(values) * percent // 100)
-    return sorted(values)[max(0, int(rank) - 1)]

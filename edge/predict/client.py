@@ -69,6 +69,14 @@ class PredictClient:
             return False
         return True
 
+    def loaded(self, model: str, timeout_s: float) -> bool:
+        """Whether a version of this model is ready."""
+        try:
+            self._call("GET", f"/v2/models/{quote(model, safe='')}/ready", [], timeout_s)
+        except PredictorUnavailable:
+            return False
+        return True
+
     def metadata(self, model: str, timeout_s: float = 1.0) -> dict[str, Any]:
         """The protocol's model metadata; `properties` holds version and model_sha256."""
         path = f"/v2/models/{quote(model, safe='')}"

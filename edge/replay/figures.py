@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge.core.messages import Verdict
-from edge.core.metrics import auroc, average_precision, recall_at
-from edge.plc.rules import percentile
+from edge.core.metrics import auroc, average_precision, percentile, recall_at
 from edge.replay.run import Judged
 
 

@@ -19,7 +19,7 @@ class DirectLine:
         if not ack.accepted:
             self.refused.put_nowait(ack)
 
-    def publish_verdict(self, message: VerdictMessage, again: bool = False) -> None:
+    def publish_verdict(self, message: VerdictMessage, expires_ns: int | None) -> None:
         self.verdicts.put_nowait(message)
 
     def publish_state(self, state: StateMessage) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from edge import build
 from edge.camera.frame_list import ReplayRow
-from edge.config import Camera, ReplaySettings, StationConfig
+from edge.checks import require_model
+from edge.config import Camera, ReplaySettings, StationConfig, load_recipes
 from edge.core.clock import Clock
 from edge.core.errors import LinegateError
 from edge.core.messages import StateWord, Trigger, VerdictMessage
@@ -59,8 +60,9 @@ def over_frames(config: StationConfig, frames: ReplaySettings, state_dir: Path) 
 def judge_all(
     config: StationConfig, rows: list[ReplayRow], deadline_ms: int, clock: Clock
 ) -> Iterator[Judged]:
-    """Judge every row in order. Raises LinegateError if the gate does not get ready or a part
-    gets no verdict."""
+    """Judge every row in order. Raises ConfigError if the recipe's model is missing or damaged,
+    LinegateError if the gate does not get ready or a part gets no verdict."""
+    require_model(config, load_recipes(config)[config.gate.recipe])
     line = DirectLine()
     with (
         _predictor(config),

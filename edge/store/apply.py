@@ -86,11 +86,10 @@ def _open_part(db: Database, draft: InspectionRecord) -> OpenResult:
     if _insert(db, "inspections", row, "on conflict (part_id, plc_seq) do nothing"):
         return OpenResult(draft.inspection_id, known=False)
     known = db.execute(
-        "select inspection_id, answer, plc_acked, body from inspections"
-        " where part_id = ? and plc_seq = ?",
+        "select inspection_id, answer from inspections where part_id = ? and plc_seq = ?",
         [draft.part_id, draft.seq],
     ).fetchone()
-    return OpenResult(known[0], True, answer=known[1], acked=bool(known[2]), body=known[3])
+    return OpenResult(known[0], known=True, answer=known[1])
 
 
 def _close_part(db: Database, write: ClosePart) -> None:

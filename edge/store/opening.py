@@ -19,7 +19,14 @@ _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class LedgerDamaged(StoreError):
-    """The file is not a sound database any more."""
+    """The file is not a sound database any more; `damage` says in what way."""
+
+    def __init__(self, path: Path, damage: object) -> None:
+        super().__init__(
+            f"{path} is damaged ({damage}): restore a backup, or start with recovery, which moves "
+            "it aside and begins an empty ledger"
+        )
+        self.damage = str(damage)
 
 
 def open_sound(path: Path) -> Database:
@@ -42,10 +49,7 @@ def open_sound(path: Path) -> Database:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
             raise StoreError(f"{path} cannot be opened: {error}") from error
         damage = str(error)
-    raise LedgerDamaged(
-        f"{path} is damaged ({damage}): restore a backup, or start with recovery, which moves it "
-        "aside and begins an empty ledger"
-    )
+    raise LedgerDamaged(path, damage)
 
 
 def move_aside(path: Path, clock: Clock) -> Path:

@@ -71,15 +71,6 @@ class LedgerReader:
                 for row in db.query(sql, [stamp(since)])
             )
 
-    def latencies_ms(self, since: datetime, limit: int = 10_000) -> tuple[float, ...]:
-        """From trigger to decision, newest first, of parts that were closed since then."""
-        sql = """
-            select latency_ms from inspections
-            where opened_at >= ? and latency_ms is not null order by opened_at desc limit ?
-            """
-        with reading(self._path) as db:
-            return tuple(row["latency_ms"] for row in db.query(sql, [stamp(since), limit]))
-
     # ---- records ----
 
     def extent(self) -> Extent:

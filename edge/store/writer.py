@@ -73,6 +73,11 @@ class Writer:
             raise outcome
         return outcome
 
+    @property
+    def alive(self) -> bool:
+        """Whether somebody will commit what is submitted."""
+        return self._thread is None or self._thread.is_alive()
+
     def waiting(self) -> int:
         """Submissions that no commit has taken yet."""
         return self._waiting.qsize()

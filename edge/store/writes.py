@@ -116,8 +116,6 @@ class OpenResult:
     inspection_id: str  # of the known inspection, if it is known
     known: bool
     answer: str | None = None  # the recorded VerdictMessage as JSON; None while it is open
-    acked: bool = False  # the PLC has echoed it
-    body: str | None = None  # of the known inspection, its newest record as JSON
 
 
 Results = tuple[OpenResult | None, ...]  # one for each write; only OpenPart has something to say

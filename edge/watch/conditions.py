@@ -85,8 +85,8 @@ CAUSES = {
     ),
     "ledger_damaged": Cause(
         None,
-        "the ledger was damaged and a new one was begun",
-        "keep the file that was moved aside, check the disk, then restart the gate",
+        "the ledger was damaged and a new one was begun; persons decide",
+        "check the disk, set the level again, keep the file that was moved aside; then restart",
     ),
     "images_stopped": Cause(
         None,

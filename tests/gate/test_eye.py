@@ -75,7 +75,7 @@ class FakePredictor:
             raise self.fails
         return FakeAnswer(0.25, np.zeros((8, 8), np.float32), self.sha256)
 
-    def alive(self, timeout_s: float) -> bool:
+    def loaded(self, model: str, timeout_s: float) -> bool:
         return self.fails is None
 
 
@@ -90,6 +90,7 @@ class Rig:
             {"main": 0.1},
             self.predictor,
             {"toy": manifest},
+            ["toy"],
             self.clock,  # type: ignore[arg-type]
         )
 
@@ -187,7 +188,7 @@ def test_level_human_asks_no_model(rig: Rig) -> None:
 def test_people_can_judge_where_no_model_is_installed(rig: Rig) -> None:
     recipe = RECIPE.model_copy(update={"model": "none-yet"})
     assert missing(rig.look(recipe, Level.HUMAN)) == {None}
-    assert missing(rig.look(recipe)) == {Reason.IMAGE_QUALITY}
+    assert missing(rig.look(recipe)) == {Reason.PREDICTOR_UNAVAILABLE}
 
 
 def test_region_outside_the_frame_is_said_in_words(rig: Rig) -> None:

@@ -258,7 +258,7 @@ class OrderedLine(DirectLine):
     def publish_state(self, state: StateMessage) -> None:
         self.heard.append(state.state)
 
-    def publish_verdict(self, message: VerdictMessage, again: bool = False) -> None:
+    def publish_verdict(self, message: VerdictMessage, expires_ns: int | None) -> None:
         self.heard.append(message.verdict)
 
 
@@ -316,7 +316,7 @@ class Predictor:
         self._clock.now_ns += self._takes_ns
         return replace(ANSWER, model_sha256=manifest.sha256)
 
-    def alive(self, timeout_s: float) -> bool:
+    def loaded(self, model: str, timeout_s: float) -> bool:
         return True
 
 
@@ -343,6 +343,7 @@ class Eyes:
             {"main": 0.1},
             Predictor(self.clock, model_ms),
             {"toy": make_bundle(folder / "toy")},
+            ["toy"],
             self.clock,  # type: ignore[arg-type]
         )
         self.posted: queue.Queue[object] = queue.Queue(1000)

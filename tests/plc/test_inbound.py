@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edge.core.clock import ns
 from edge.core.messages import MAX_MESSAGE_BYTES, Trigger
 from edge.core.topics import LineTopics
-from edge.plc.inbound import BadMessage, Inbox, RateCap
+from edge.plc.inbound import QUIET_NS, BadMessage, Inbox, Quieter, RateCap
 
 TOPICS = LineTopics("p")
 INBOX = Inbox(TOPICS)
@@ -62,3 +62,17 @@ def test_rate_cap_refuses_the_rest_of_a_second():
     cap = RateCap(3)
     assert [cap.admits(ns(ms)) for ms in (100, 200, 300, 400, 999)] == [True] * 3 + [False] * 2
     assert cap.admits(ns(1000))
+
+
+def test_same_trouble_is_said_at_once_and_then_once_a_minute_with_its_count():
+    quieter = Quieter()
+    flood = [quieter.count("a", n * QUIET_NS // 1000) for n in range(2001)]
+    assert [count for count in flood if count is not None] == [1, 1000, 1000]
+    assert [flood[0], flood[1000], flood[2000]] == [1, 1000, 1000]
+
+
+def test_trouble_of_another_name_is_said_at_once():
+    quieter = Quieter()
+    assert quieter.count("a", 0) == 1
+    assert quieter.count("b", 1) == 1
+    assert quieter.count("a", 2) is None

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from functools import partial
 from random import Random
 
@@ -27,6 +28,12 @@ READY = StateMessage(state=StateWord.READY)
 BACK_S = 5.0  # the station must be back this long after the broker
 
 
+def tell(link, message) -> None:
+    """As the gate does: the link goes by the clock that never jumps."""
+    left_s = (message.valid_until - datetime.now(UTC)).total_seconds()
+    link.publish_verdict(message, time.monotonic_ns() + round(left_s * 1e9))
+
+
 @both
 def test_killed_broker_is_noticed_and_found_again(
     broker, make_spy, topics, clock, verdict, until, protocol
@@ -41,7 +48,7 @@ def test_killed_broker_is_noticed_and_found_again(
         link.publish_state(READY)
         broker.kill()
         assert until(lambda: isinstance(events[-1], LinkDown))
-        link.publish_verdict(verdict(1, valid_s=60))
+        tell(link, verdict(1, valid_s=60))
         link.heartbeat(1)
         time.sleep(2.0)  # long enough for the longest back-off
         broker.start()
@@ -71,7 +78,7 @@ def test_half_open_broker_is_given_up_and_found_again(broker, open_gate, verdict
     gate = open_gate(broker.port)
     os.kill(broker.pid, signal.SIGSTOP)
     for seq in range(WINDOW + MAX_WAITING + 20):
-        gate.link.publish_verdict(verdict(seq, Verdict.REWORK))
+        tell(gate.link, verdict(seq, Verdict.REWORK))
     assert "confirmed nothing" in gate.next(LinkDown).reason
     assert gate.link.counters["dropped_full"] >= 20
     time.sleep(2.5)  # a connection that is accepted but never greeted is given up, too
@@ -103,7 +110,7 @@ class NaiveLink:
     def is_up(self) -> bool:
         return self._client.is_connected()
 
-    def publish_verdict(self, message) -> None:
+    def publish_verdict(self, message, expires_ns) -> None:
         self._client.publish(self._topics.verdict, message.model_dump_json(), 1)
 
     def close(self) -> None:
@@ -117,18 +124,18 @@ def stale_verdicts(link, cutter, spy, topics, verdict, until, rounds: int) -> li
     for number in range(rounds):
         assert until(lambda: link.is_up)
         first = 10 * number
-        link.publish_verdict(verdict(first))
+        tell(link, verdict(first))
         assert until(partial(_heard, spy, topics, first))
         cutter.held = True
-        link.publish_verdict(verdict(first + 1))
+        tell(link, verdict(first + 1))
         cutter.cut()
-        link.publish_verdict(verdict(first + 2))
+        tell(link, verdict(first + 2))
         assert until(lambda: not link.is_up)
-        link.publish_verdict(verdict(first + 3))
+        tell(link, verdict(first + 3))
         spy.say("round/over", str(number))
         cutter.allow()
     assert until(lambda: link.is_up)
-    link.publish_verdict(verdict(10 * rounds))
+    tell(link, verdict(10 * rounds))
     assert until(partial(_heard, spy, topics, 10 * rounds))
     return _stale(spy, topics)
 

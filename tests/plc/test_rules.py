@@ -29,7 +29,6 @@ from edge.plc.rules import (
     Sent,
     Tick,
     Unsent,
-    percentile,
 )
 
 CLEAN = {"missed": 0, "late": 0, "double": 0, "unmatched": 0, "unsafe_pass": 0}
@@ -357,18 +356,3 @@ def test_memory_is_bounded(line):
         line.at(10, Unsent(Trigger(part_id="P", seq=seq, deadline_ms=100)))
     assert line.rules.part(9) is None
     assert line.rules.part(10) is not None
-
-
-@pytest.mark.parametrize(
-    ("values", "percent", "expected"),
-    # nearest rank: https://en.wikipedia.org/wiki/Percentile#The_nearest-rank_method
-    [
-        ([15, 20, 35, 40, 50], 30, 20),
-        ([15, 20, 35, 40, 50], 40, 20),
-        ([15, 20, 35, 40, 50], 100, 50),
-        ([7], 1, 7),
-        ([], 50, None),
-    ],
-)
-def test_percentile_is_nearest_rank(values, percent, expected):
-    assert percentile(values, percent) == expected

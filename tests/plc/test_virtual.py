@@ -72,7 +72,7 @@ class SmallGate:
         word = self._word(trigger)
         if word is not None:
             fresh = self._verdict(trigger.seq, word, part_id=trigger.part_id)
-            self.link.publish_verdict(self.answered.setdefault(key, fresh))
+            self.link.publish_verdict(self.answered.setdefault(key, fresh), None)
 
     def close(self) -> None:
         self._stop.set()
