@@ -20,10 +20,12 @@ log = structlog.get_logger()
 
 CHECK_S = 0.5  # between looks at every job
 HUNG_AFTER = 4  # checks without an answer, from a job that had answered before
+START_LIMIT_S = 60.0  # for the first answer after a start: a ledger to recover, models to load
 BACKOFF_S = (0.1, 0.5, 1.0, 2.0)  # before the next start, by starts in a row that failed
 STEADY_S = 10.0  # a job that lived so long starts afresh in the backoff
 STOP_S = 6.0  # for an orderly end
 _PR_SET_PDEATHSIG = 1
+_PRCTL = ctypes.CDLL(None).prctl  # found now: between fork and exec no library may be loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,15 @@ class _Child:
 class Supervisor:
     """`logs`: a folder for one log file per job; without it they share our standard error."""
 
-    def __init__(self, tasks: Sequence[Task], logs: Path | None = None) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        logs: Path | None = None,
+        start_limit_s: float = START_LIMIT_S,
+    ) -> None:
         self._children = [_Child(task) for task in tasks]
         self._logs = logs
+        self._start_limit_s = start_limit_s
         self._stopping = threading.Event()
         self._ended = threading.Event()  # every job is
         self._threads: list[threading.Thread] = []
@@ -131,12 +139,17 @@ class Supervisor:
             self._restart(child, f"ended with {child.process.returncode}")
         elif _answers(child.task):
             child.answered, child.silent = True, 0
-        elif child.answered:
+        else:
             child.silent += 1
-            if child.silent >= HUNG_AFTER and not child.ended:
+            if self._hung(child) and not child.ended:
                 child.process.kill()
                 child.process.wait()
                 self._restart(child, "hung and was killed")
+
+    def _hung(self, child: _Child) -> bool:
+        if child.answered:
+            return child.silent >= HUNG_AFTER
+        return time.monotonic() - child.started_s > self._start_limit_s
 
     def _restart(self, child: _Child, why: str) -> None:
         lived_s = time.monotonic() - child.started_s
@@ -177,4 +190,4 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _die_with_parent() -> None:
     """Ask the kernel to end the child should this process be killed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)
