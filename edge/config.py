@@ -4,6 +4,7 @@ Paths in the file are relative to the file.
 """
 
 import hashlib
+import os
 import tomllib
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from edge.core.errors import ConfigError
 from edge.core.messages import Level, Name
 from edge.core.recipe import Recipe, explain, parse_recipe
+
+MAX_SOCKET_BYTES = 107  # Linux: sun_path has 108 with the NUL at its end (unix(7))
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 TopicPart = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^/+#\s]+$")]
@@ -193,7 +196,9 @@ def load_station(path: Path) -> StationConfig:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain(error)}") from error
-    return _resolve(config, path.resolve().parent)
+    config = _resolve(config, path.resolve().parent)
+    _check_sockets(path, config)
+    return config
 
 
 def _read(path: Path) -> str:
@@ -227,6 +232,18 @@ def _resolve(config: StationConfig, base: Path) -> StationConfig:
             "sync": sync,
         }
     )
+
+
+def _check_sockets(path: Path, config: StationConfig) -> None:
+    """Said here, with its key, not by a job that cannot open its socket later."""
+    for socket in (config.control_socket, config.predict_socket):
+        size = len(os.fsencode(socket))
+        if size > MAX_SOCKET_BYTES:
+            key = "predict.socket" if socket == config.predict.socket else "state_dir"
+            raise ConfigError(
+                f"{path}: {key}: the socket {socket} has a path of {size} bytes, the system "
+                f"allows {MAX_SOCKET_BYTES}: choose a shorter {key}"
+            )
 
 
 def _resolve_camera(camera: Camera, base: Path) -> Camera:

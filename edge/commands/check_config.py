@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from edge.checks import problems
 from edge.config import load_recipes, load_station
 from edge.core.cli import print_json
 from edge.predict.bundle import find_bundles
@@ -14,17 +15,11 @@ from edge.predict.bundle import find_bundles
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
 def command(ctx: click.Context, config: Path, as_json: bool) -> None:
-    """Check station.toml, its recipes and their models; exit 1 if a recipe has no model."""
+    """Check station.toml, its recipes, and the files that they name; exit 1 if one is wrong."""
     station = load_station(config)
     recipes = load_recipes(station)
     shelf = find_bundles(station.predict.models)
-    found = [f"{folder}: {why}" for folder, why in shelf.refused.items()]
-    found += [
-        f"recipe {recipe.name!r} asks for model {recipe.model!r}, but {station.predict.models} "
-        f"holds {', '.join(sorted(shelf.newest)) or 'no bundle'}"
-        for recipe in recipes.values()
-        if recipe.model not in shelf.newest
-    ]
+    found = list(problems(station, recipes.values(), shelf))
     models = {name: entry.manifest.label for name, entry in shelf.newest.items()}
     if as_json:
         print_json({"recipes": sorted(recipes), "models": models, "problems": found})

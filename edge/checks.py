@@ -1,0 +1,83 @@
+"""What can be known to be wrong with a station before its line runs, one sentence each.
+
+Read only: nothing is started, written or connected to.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from edge.camera.frame_list import read_frame_list
+from edge.config import Camera, StationConfig
+from edge.core.errors import ConfigError, ModelRefused
+from edge.core.recipe import Recipe
+from edge.predict.bundle import Shelf, find_bundles, read_bundle
+
+
+def problems(config: StationConfig, recipes: Iterable[Recipe], shelf: Shelf) -> Iterator[str]:
+    """Models that are missing or damaged, regions beyond the frame, frames and passwords that
+    cannot be read."""
+    yield from shelf.refused.values()
+    for recipe in recipes:
+        yield from model_problem(config, recipe, shelf)
+        yield from _beyond_the_frame(config, recipe)
+    for camera in config.camera:
+        yield from _unreadable_frames(camera)
+    yield from _unreadable("plc.password_file", config.plc.password_file)
+    yield from _unreadable("sync.password_file", config.sync.password_file)
+
+
+def require_model(config: StationConfig, recipe: Recipe) -> None:
+    """Raises ConfigError unless the recipe's model is there and whole."""
+    for problem in model_problem(config, recipe, find_bundles(config.predict.models)):
+        raise ConfigError(problem)
+
+
+def model_problem(config: StationConfig, recipe: Recipe, shelf: Shelf) -> Iterator[str]:
+    entry = shelf.newest.get(recipe.model)
+    if entry is None:
+        yield (
+            f"recipe {recipe.name!r} asks for model {recipe.model!r}, but {config.predict.models} "
+            f"holds {', '.join(sorted(shelf.newest)) or 'no bundle'}"
+        )
+        return
+    try:
+        read_bundle(entry.folder)
+    except ModelRefused as error:
+        yield f"recipe {recipe.name!r}: {error}"
+
+
+def _beyond_the_frame(config: StationConfig, recipe: Recipe) -> Iterator[str]:
+    """Only a simulator's frame size is written down."""
+    cameras = {camera.name: camera for camera in config.camera}
+    for view in recipe.views:
+        camera, roi = cameras[view.camera], view.roi
+        if camera.kind != "simulator" or roi is None:
+            continue
+        width_px, height_px = camera.simulator.width_px, camera.simulator.height_px
+        if roi.x_px + roi.w_px > width_px or roi.y_px + roi.h_px > height_px:
+            yield (
+                f"recipe {recipe.name!r}, view {view.name!r}: the roi ends at "
+                f"{roi.x_px + roi.w_px} x {roi.y_px + roi.h_px} px, the frame of camera "
+                f"{camera.name!r} at {width_px} x {height_px} px"
+            )
+
+
+def _unreadable_frames(camera: Camera) -> Iterator[str]:
+    if camera.kind != "replay" or camera.replay is None:
+        return
+    try:
+        read_frame_list(camera.replay)
+    except ConfigError as error:
+        yield f"camera {camera.name!r}: {error}"
+    except OSError as error:
+        yield (f"camera {camera.name!r}: {camera.replay.frames}: cannot be read: {error.strerror}")
+
+
+def _unreadable(key: str, file: Path | None) -> Iterator[str]:
+    try:
+        if file is not None:
+            file.read_text()
+    except OSError as error:
+        yield f"{key} {file}: cannot be read: {error.strerror}"
+    except UnicodeDecodeError:
+        yield f"{key} {file}: not UTF-8 text"

@@ -1,0 +1,144 @@
+"""What check-config and replay say of a station that cannot work, before it starts."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bundles import make_bundle
+from click.testing import CliRunner, Result
+
+from edge.__main__ import main
+from edge.clock import SystemClock
+from edge.config import MAX_SOCKET_BYTES, load_station
+from edge.core.errors import ConfigError
+from edge.replay.run import judge_all
+
+STATION = """\
+state_dir = "state"
+[station]
+device = "box"
+[[camera]]
+kind = "simulator"
+[predict]
+models = "models"
+[gate]
+recipe = "disc"
+"""
+RECIPE = 'name = "disc"\nmodel = "toy"\n'
+REPLAY = 'kind = "replay"\n[camera.replay]\nframes = "{}"\n'
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A station without a fault."""
+    (tmp_path / "recipes").mkdir()
+    write(tmp_path)
+    make_bundle(tmp_path / "models" / "toy")
+    return tmp_path
+
+
+def write(place: Path, station: str = STATION, recipe: str = RECIPE) -> None:
+    (place / "station.toml").write_text(station)
+    (place / "recipes" / "disc.toml").write_text(recipe)
+
+
+def linegate(command: str, place: Path, *more: str) -> Result:
+    return CliRunner().invoke(main, [command, "--config", str(place / "station.toml"), *more])
+
+
+def found(place: Path) -> list[str]:
+    result = linegate("check-config", place, "--json")
+    answer = json.loads(result.stdout.splitlines()[-1])
+    assert result.exit_code == (1 if answer["problems"] else 0), result.output
+    return answer["problems"]  # type: ignore[no-any-return]
+
+
+def test_station_without_a_fault_has_no_problem(place: Path) -> None:
+    (place / "secret").write_text("sesame")
+    write(place, STATION + '[plc]\npassword_file = "secret"\n')
+    assert found(place) == []
+    assert "1 recipes, 1 models" in linegate("check-config", place).output
+
+
+def test_damaged_model_is_found(place: Path) -> None:
+    with (place / "models" / "toy" / "model.onnx").open("ab") as file:
+        file.write(b"x")
+    (problem,) = found(place)
+    assert "recipe 'disc'" in problem and "damaged or exchanged" in problem
+
+
+def test_missing_model_is_found(place: Path) -> None:
+    write(place, recipe=RECIPE.replace("toy", "other"))
+    (problem,) = found(place)
+    assert "asks for model 'other'" in problem and problem.endswith("holds toy")
+
+
+def test_broken_manifest_is_said_once(place: Path) -> None:
+    (place / "models" / "broken").mkdir()
+    (place / "models" / "broken" / "manifest.json").write_text("{")
+    (problem,) = found(place)
+    assert problem.count("broken/manifest.json") == 1
+
+
+@pytest.mark.parametrize("frames", ["nowhere.csv", "empty", "n" * 300])
+def test_recorded_frames_that_are_not_there_are_found(place: Path, frames: str) -> None:
+    (place / "empty").mkdir()
+    write(place, STATION.replace('kind = "simulator"\n', REPLAY.format(frames)))
+    (problem,) = found(place)
+    assert problem.startswith("camera 'main': ") and frames in problem
+
+
+def test_recorded_frames_that_are_there_are_fine(place: Path) -> None:
+    cv2.imwrite(str(place / "a.png"), np.zeros((8, 8), np.uint8))
+    write(place, STATION.replace('kind = "simulator"\n', REPLAY.format(".")))
+    assert found(place) == []
+
+
+@pytest.mark.parametrize("section", ["plc", "sync"])
+@pytest.mark.parametrize("secret", ["nowhere", "folder", "binary"])
+def test_password_file_that_cannot_be_read_is_found(place: Path, section: str, secret: str) -> None:
+    (place / "folder").mkdir()
+    (place / "binary").write_bytes(b"\xff\xfe\x00")
+    write(place, f'{STATION}[{section}]\npassword_file = "{secret}"\n')
+    (problem,) = found(place)
+    assert problem.startswith(f"{section}.password_file {place / secret}: ")
+
+
+@pytest.mark.parametrize(("w_px", "h_px", "n"), [(640, 480, 0), (641, 480, 1), (640, 481, 1)])
+def test_roi_must_lie_in_the_frame_of_a_simulator(
+    place: Path, w_px: int, h_px: int, n: int
+) -> None:
+    roi = f"[[views]]\n[views.roi]\nx_px = 40\ny_px = 30\nw_px = {w_px - 40}\nh_px = {h_px - 30}\n"
+    write(place, recipe=RECIPE + roi)
+    problems = found(place)
+    assert len(problems) == n
+    assert all("roi ends at" in problem and "640 x 480" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+@pytest.mark.parametrize("key", ["state_dir", "predict.socket"])
+def test_socket_path_must_fit_the_system(place: Path, key: str, beyond: int) -> None:
+    """`predict.sock` is the longer name of the two in state_dir; ü has two bytes."""
+    if key == "state_dir":
+        room = MAX_SOCKET_BYTES - len(f"{place}//predict.sock".encode()) + beyond
+        text = STATION.replace('"state"', f'"{"ü" + "x" * (room - 2)}"')
+    else:
+        room = MAX_SOCKET_BYTES - len(f"{place}/".encode()) + beyond
+        text = STATION.replace("[gate]", f'socket = "{"s" * room}"\n[gate]')
+    write(place, text)
+    if not beyond:
+        load_station(place / "station.toml")
+        return
+    with pytest.raises(ConfigError, match=rf"{key}: the socket .* allows 107: choose a shorter"):
+        load_station(place / "station.toml")
+    assert linegate("check-config", place).exit_code == 2
+
+
+def test_replay_refuses_at_once_without_the_model(place: Path) -> None:
+    write(place, recipe=RECIPE.replace("toy", "other"))
+    judged = judge_all(load_station(place / "station.toml"), [], 1000, SystemClock())
+    with pytest.raises(ConfigError, match="asks for model 'other'"):
+        next(judged)
+    assert not (place / "state").exists()  # nothing was started
