@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from edge.config import load_recipes, load_station
+from edge.core.cli import print_json
 from edge.core.errors import LinegateError
 from edge.core.orders import SetRecipeOrder
 from edge.gate.control import send_order
@@ -17,13 +18,23 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--config", type=click.Path(path_type=Path), default=Path("station.toml"))
-def list_(config: Path) -> None:
-    """List the recipes; * marks the configured default."""
+@click.option("--json", "as_json", is_flag=True)
+def list_(config: Path, as_json: bool) -> None:
+    """List the recipes; * marks the default of station.toml.
+
+    `linegate recipe use` may have chosen another one for the running gate.
+    """
     station = load_station(config)
-    for recipe in load_recipes(station).values():
+    recipes = load_recipes(station)
+    if as_json:
+        listed = [recipe.model_dump(mode="json") for recipe in recipes.values()]
+        print_json({"default": station.gate.recipe, "recipes": listed})
+        return
+    for recipe in recipes.values():
         mark = "*" if recipe.name == station.gate.recipe else " "
         views = ", ".join(view.name for view in recipe.views)
         click.echo(f"{mark} {recipe.name} v{recipe.version}: model {recipe.model}, views {views}")
+    click.echo("* the default of station.toml")
 
 
 @command.command("use")

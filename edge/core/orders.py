@@ -29,11 +29,11 @@ class ReviewOrder(Message):
 
 
 class SetLevelOrder(Message):
-    """Work at this level of automation."""
+    """Work at this level of automation. Going up needs a named person: the gate refuses without."""
 
     order: Literal["level"] = "level"
     level: Level
-    who: Who
+    who: Who | None = None
 
 
 class SetRecipeOrder(Message):
@@ -60,7 +60,7 @@ class Condition(BaseModel):
 
 
 class Status(BaseModel):
-    """The answer to `status`: what the page and `linegate doctor` show."""
+    """The answer to `status`: what the page and `linegate level` show."""
 
     model_config = ConfigDict(frozen=True)
     state: StateMessage

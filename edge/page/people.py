@@ -77,9 +77,7 @@ def review(
 
 
 def change_level(orders: Orders, level: str, who: str | None) -> Said:
-    """Raises Refused if it cannot be meant."""
-    if who is None:
-        raise NameMissing
+    """Raises Refused if it cannot be meant. Whether a name is needed (going up) the gate says."""
     if level not in set(Level):
         raise Refused(422, "Choose one of the levels.")
     answer = _ask(orders, SetLevelOrder(level=Level(level), who=who))

@@ -97,6 +97,17 @@ def test_level_is_changed_with_a_name(site, gate, plant):
     assert site.post("/level", level="god")[0] == 422
 
 
+def test_level_goes_down_without_a_name_and_up_as_the_gate_allows(site, gate, plant):
+    token = site.token
+    site.cookie = ""
+    assert site.post("/level", token, level="human")[0] == 200
+    assert (gate.received[0].level, gate.received[0].who) == (Level.HUMAN, None)
+    gate.away = "going up from human to full needs a named person in 'who'"
+    status, html = site.post("/level", token, level="full")
+    assert status == 503
+    assert "going up from human to full needs a named person" in html
+
+
 def test_without_javascript_an_answer_is_a_page(site, plant):
     inspection_id = plant.part(Verdict.REVIEW)
     body = f"token={site.token}&inspection_id={inspection_id}&verdict=pass".encode()
