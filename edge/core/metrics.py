@@ -1,9 +1,11 @@
-"""How well scores tell defects from good parts. Higher scores mean more likely defective.
+"""How well scores tell defects from good parts, and percentiles of times.
 
-NumPy only, ties treated by definition: an untied order must not be invented.
+Higher scores mean more likely defective. NumPy only, ties treated by definition: an untied order
+must not be invented.
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +45,14 @@ def threshold_at(good: ArrayLike, share: float) -> float:
         return math.nan
     allowed = math.floor(share * good.size + 1e-9)
     return -math.inf if allowed >= good.size else float(good[good.size - 1 - allowed])
+
+
+def percentile(values: Collection[float], percent: float) -> float | None:
+    """The nearest-rank percentile: the smallest value that `percent` of all do not exceed."""
+    if not values:
+        return None
+    rank = -(-len(values) * percent // 100)
+    return sorted(values)[max(0, int(rank) - 1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Counts as people may see them: a share never without n and its interval."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.core.bounds import clopper_pearson
+from edge.core.metrics import percentile
 from edge.page.words import reason_in_words
 
 
@@ -58,13 +58,8 @@ def pareto(reasons: Mapping[str, int], n_rework: int) -> tuple[Share, ...]:
 
 
 def latency(latencies_ms: Sequence[float]) -> Latency:
-    ordered = sorted(latencies_ms)
-    return Latency(len(ordered), _nearest_rank(ordered, 0.50), _nearest_rank(ordered, 0.99))
-
-
-def _nearest_rank(ordered: Sequence[float], q: float) -> float | None:
-    """The smallest value that at least a share q of all lies at or below."""
-    return ordered[max(0, math.ceil(q * len(ordered)) - 1)] if ordered else None
+    p50_ms, p99_ms = percentile(latencies_ms, 50), percentile(latencies_ms, 99)
+    return Latency(len(latencies_ms), p50_ms, p99_ms)
 
 
 def _percent(value: float) -> str:

@@ -12,6 +12,7 @@ from edge.core.metrics import (
     auroc,
     auroc_interval,
     average_precision,
+    percentile,
     recall_at,
     threshold_at,
 )
@@ -169,3 +170,23 @@ def test_perfect_score_of_few_parts_is_no_certainty() -> None:
     low, high = auroc_interval(1.0, 20, 20)
     assert 0.8 < low < 0.95 and high == pytest.approx(1.0)
     assert auroc_interval(1.0, 2000, 2000)[0] > low
+
+
+# ---- percentiles ----
+
+
+@pytest.mark.parametrize(
+    ("values", "percent", "expected"),
+    # nearest rank: https://en.wikipedia.org/wiki/Percentile#The_nearest-rank_method
+    [
+        ([15, 20, 35, 40, 50], 30, 20),
+        ([15, 20, 35, 40, 50], 40, 20),
+        ([15, 20, 35, 40, 50], 100, 50),
+        ([7], 1, 7),
+        ([], 50, None),
+    ],
+)
+def test_percentile_is_nearest_rank(
+    values: list[float], percent: float, expected: float | None
+) -> None:
+    assert percentile(values, percent) == expected

@@ -55,12 +55,6 @@ def test_counts_are_by_recipe_verdict_and_judge_since_a_time(db, make, clock, re
     )
 
 
-def test_latencies_are_newest_first(db, make, clock, reader):
-    db.commit([make.closing(n, latency_ms=float(n)) for n in range(5)] + [make.opening(9)])
-    assert reader.latencies_ms(clock.now() + timedelta(seconds=2)) == (4.0, 3.0, 2.0)
-    assert reader.latencies_ms(clock.now(), limit=1) == (4.0,)
-
-
 def test_records_come_in_order_within_limits_of_number_and_bytes(db, make, reader):
     db.commit([make.event(n, code="x" * 1000) for n in range(10)])
     assert [r.seq for r in reader.records_after(3, limit=2)] == [4, 5]
