@@ -8,7 +8,7 @@ from typing import Any
 from edge.camera.parts import truth_of
 from edge.config import SimulatorSettings
 from edge.core.bounds import clopper_pearson
-from edge.core.messages import Verdict
+from edge.core.messages import By, Verdict
 from edge.store.rows import Inspection
 
 
@@ -36,10 +36,16 @@ def summarise(
         "accepted": plc["accepted"],
         "refused": plc["refused"],
         "truth": _truth(inspections, simulator),
+        "unanswered": sum(_unanswered(row) for row in inspections),
         "latency_ms": {key: plc["latency_ms"][key] for key in ("p50", "p99")},
         "records": post.records,
         "delivered": post.delivered,
     }
+
+
+def _unanswered(row: Inspection) -> bool:
+    """It waited for a person, and none came."""
+    return row.revision > 1 and row.by is By.FAILSAFE
 
 
 def _truth(inspections: Sequence[Inspection], simulator: SimulatorSettings) -> dict[str, int]:
@@ -64,6 +70,8 @@ def problems(result: dict[str, Any], alpha: float | None) -> list[str]:
         found.append("no part was inspected")
     if result["parts"] != result["accepted"]:
         found.append(f"{result['accepted']} parts accepted, {result['parts']} in the ledger")
+    if result["truth"]["n_good"] >= 10 and not result["verdicts"]["pass"]:
+        found.append(f"{result['truth']['n_good']} good parts came and none passed")
     open_parts = result["parts"] - sum(result["verdicts"].values()) + result["verdicts"]["review"]
     if open_parts:
         found.append(f"{open_parts} parts have no final verdict")
@@ -83,7 +91,8 @@ def in_words(result: dict[str, Any]) -> list[str]:
     counts = ", ".join(f"{n} {what}" for what, n in plc.items())
     latency = result["latency_ms"]
     return [
-        f"parts      {result['parts']}: {verdicts['pass']} pass, {verdicts['rework']} rework",
+        f"parts      {result['parts']}: {verdicts['pass']} pass, {verdicts['rework']} rework, "
+        f"{result['unanswered']} of them because no person answered",
         f"truth      {truth['escapes']} of {truth['n_defect']} defects passed "
         f"(95 %: {escape_low:.1%} to {escape_high:.1%}); {truth['overkill']} of "
         f"{truth['n_good']} good parts reworked (95 %: {kill_low:.1%} to {kill_high:.1%})",
