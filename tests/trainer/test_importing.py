@@ -56,6 +56,18 @@ def test_folder_with_good_and_defect(parts: Path, tmp_path: Path) -> None:
     }
 
 
+def test_folder_of_recordings_keeps_their_parts_and_lots_apart(parts: Path, tmp_path: Path) -> None:
+    for day, name in (("monday", "001"), ("tuesday", "002")):
+        (tmp_path / "days" / day).mkdir(parents=True)
+        shutil.copy(parts / f"images/{name}.png", tmp_path / "days" / day / "a.png")
+        (tmp_path / "days" / day / "parts.csv").write_text("path,group,domain\na.png,7,lot1\n")
+    items = take(tmp_path / "days")
+    assert [(i.path, i.part, i.domain) for i in items] == [
+        ("monday/a.png", "monday/7", "monday/lot1"),
+        ("tuesday/a.png", "tuesday/7", "tuesday/lot1"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("cells", "complaint"),
     [

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.core.errors import LinegateError
 from trainer.data.items import SPLITS, Item
 from trainer.data.split import largest_remainder, split
 
@@ -50,6 +51,23 @@ def test_parts_of_any_size_come_close_to_their_shares(sizes: list[int], seed: in
     counts = Counter(item.split for item in split(items, SHARES, seed))
     for name, wanted in zip(SPLITS, largest_remainder(len(items), SHARES), strict=True):
         assert abs(counts[name] - wanted) <= 2 * max(sizes)
+
+
+def test_whole_lots_stay_together_on_demand(make_item: MakeItem) -> None:
+    items = [make_item(f"{n:03}.png", label=n % 2, domain=f"lot{n // 10}") for n in range(200)]
+    done = split(items, SHARES, 0, by="lot")
+    splits = defaultdict(set)
+    for item in done:
+        splits[item.domain].add(item.split)
+    assert all(len(names) == 1 for names in splits.values())
+    assert Counter(item.split for item in done) == {"train": 120, "val": 40, "test": 40}
+
+
+def test_lots_that_cannot_be_kept_together_are_refused(make_item: MakeItem) -> None:
+    with pytest.raises(LinegateError, match="part 'p' comes in 2 lots"):
+        split([make_item(n, part="p", domain=n) for n in "ab"], SHARES, 0, by="lot")
+    with pytest.raises(LinegateError, match="fewer than three lots"):
+        split([make_item("a"), make_item("b")], SHARES, 0, by="lot")
 
 
 @pytest.mark.parametrize(

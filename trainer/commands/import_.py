@@ -27,9 +27,9 @@ def command(
 
     SOURCE is a CSV file (or a folder with split.csv or parts.csv) with the columns path, label
     (0 good, 1 defect, empty: unsure), defect_kind, mask_or_box_path, group, split, domain, order,
-    of which only path must be there; or a folder with the sub folders good/ and defect/. Paths
-    are relative to the CSV. Nothing is copied: the files stay in place and are checked against
-    their hash whenever they are read.
+    of which only path must be there; or a folder of such folders, each a recording; or a folder
+    with the sub folders good/ and defect/. Paths are relative to the CSV. Nothing is copied: the
+    files stay in place and are checked against their hash whenever they are read.
 
     \b
     Example:

@@ -26,6 +26,13 @@ def _shares(text: str) -> splitting.Shares:
 @click.command("split")
 @click.option("--data", required=True, help="Name of the data set.")
 @click.option("--shares", default="60/20/20", show_default=True, help="train/val/test, in percent.")
+@click.option(
+    "--by",
+    type=click.Choice(["part", "lot"]),
+    default="part",
+    show_default=True,
+    help="What stays together; lot: column `domain`.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of the draw.")
 @click.option("--again", is_flag=True, help="Replace the split that it has.")
 @json_option
@@ -34,6 +41,7 @@ def command(
     ctx: click.Context,
     data: str,
     shares: str,
+    by: splitting.By,
     seed: int,
     again: bool,
     as_json: bool,
@@ -41,7 +49,8 @@ def command(
     """Cut a data set into train, val and test.
 
     Pictures of one part never sit in two splits, and each label is shared out exactly: 100 parts
-    with 30 defective ones give 18, 6 and 6. A split that came with the data is kept unless
+    with 30 defective ones give 18, 6 and 6. If lots look different, split by lot: only then do
+    val and test say what to expect of the next one. A split that came with the data is kept unless
     --again is given. `--shares 0/0/100` makes all of it an exam for models trained elsewhere.
 
     \b
@@ -52,7 +61,7 @@ def command(
     dataset = catalog.load(db, data)
     kept = not again and all(item.split for item in dataset.items)
     if not kept:
-        items = splitting.split(dataset.items, _shares(shares), seed)
+        items = splitting.split(dataset.items, _shares(shares), seed, by)
         dataset = replace(
             dataset, items=tuple(items), commands=(dataset.commands[0], command_line(ctx))
         )

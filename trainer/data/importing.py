@@ -4,7 +4,7 @@ import csv
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from edge.core.errors import LinegateError
@@ -33,16 +33,17 @@ class Row:
 
 
 def list_rows(source: Path) -> tuple[Path, list[Row]]:
-    """(root, rows) of a CSV file, a folder that holds one, or one with good/ and defect/.
-
-    Raises LinegateError if it is none of these.
+    """(root, rows) of a CSV file, a folder that holds one, a folder of such folders, or one with
+    good/ and defect/. Raises LinegateError if it is none of these.
     """
-    source = next((source / name for name in _LISTS if (source / name).is_file()), source)
+    source = _list_in(source) or source
     if source.is_file():
         return source.resolve().parent, _csv_rows(source)
-    if source.is_dir():
-        return source.resolve(), _folder_rows(source)
-    raise LinegateError(f"{source}: no such file or folder")
+    if not source.is_dir():
+        raise LinegateError(f"{source}: no such file or folder")
+    lists = [found for folder in sorted(source.iterdir()) if (found := _list_in(folder))]
+    rows = [_recorded(row, path.parent.name) for path in lists for row in _csv_rows(path)]
+    return source.resolve(), rows or _folder_rows(source)
 
 
 def load(root: Path, rows: list[Row], drop_copies: bool = False, track: Track = iter) -> list[Item]:
@@ -62,6 +63,26 @@ def load(root: Path, rows: list[Row], drop_copies: bool = False, track: Track = 
     if wrong:
         raise LinegateError(_complaint(wrong))
     return items
+
+
+def _list_in(folder: Path) -> Path | None:
+    return next((folder / name for name in _LISTS if (folder / name).is_file()), None)
+
+
+def _recorded(row: Row, recording: str) -> Row:
+    """A row of one of several recordings: part 7 and lot 1 of another one are others."""
+
+    def below(name: str) -> str:
+        return f"{recording}/{name}" if name else ""
+
+    return replace(
+        row,
+        where=below(row.where),
+        path=below(row.path),
+        mask=below(row.mask),
+        part=below(row.part),
+        domain=below(row.domain),
+    )
 
 
 def _csv_rows(path: Path) -> list[Row]:

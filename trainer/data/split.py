@@ -1,4 +1,4 @@
-"""Cut a data set into train, val and test: by whole parts, and with each label's share exact.
+"""Cut a data set into train, val and test: by whole parts or lots, each label shared exactly.
 
 The sizes come from the largest remainder (Hamilton): 100 parts with 30 defective at 60/20/20
 give 18, 6 and 6 defective ones, whatever the seed.
@@ -7,11 +7,14 @@ give 18, 6 and 6 defective ones, whatever the seed.
 import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import Literal
 
+from edge.core.errors import LinegateError
 from trainer.data.items import SPLITS, Item
 
 Shares = tuple[int, int, int]  # of train, val and test, in percent
 Label = int | None
+By = Literal["part", "lot"]
 
 
 def largest_remainder(n: int, shares: Sequence[int]) -> list[int]:
@@ -24,16 +27,22 @@ def largest_remainder(n: int, shares: Sequence[int]) -> list[int]:
     return sizes
 
 
-def split(items: Sequence[Item], shares: Shares, seed: int) -> list[Item]:
-    """Items with their split set. Large parts are placed first, where they fill the need best."""
+def split(items: Sequence[Item], shares: Shares, seed: int, by: By = "part") -> list[Item]:
+    """Items with their split set. Large groups are placed first, where they fill the need best.
+
+    `by` lot keeps whole lots (column `domain`) together: then the exam asks for lots that were
+    never seen. Raises LinegateError if there are too few lots, or a part in two of them.
+    """
+    if by == "lot":
+        _check_lots(items)
     left = _wanted(items, shares)
     placed = []
-    for part in _shuffled_parts(items, seed):
-        labels = Counter(item.label for item in part)
+    for group in _shuffled(items, seed, by):
+        labels = Counter(item.label for item in group)
         best = max(SPLITS, key=lambda name: _need(left[name], labels))
         for label, n in labels.items():
             left[best][label] -= n
-        placed += [item.moved(best) for item in part]
+        placed += [item.moved(best) for item in group]
     return placed
 
 
@@ -47,14 +56,25 @@ def _wanted(items: Sequence[Item], shares: Shares) -> dict[str, dict[Label, int]
 
 
 def _need(left: dict[Label, int], labels: Counter[Label]) -> float:
-    """How well a part fits: what a split still lacks of the part's labels."""
+    """How well a group fits: what a split still lacks of its labels."""
     return sum(n * left[label] for label, n in labels.items())
 
 
-def _shuffled_parts(items: Sequence[Item], seed: int) -> list[list[Item]]:
-    parts = defaultdict(list)
+def _check_lots(items: Sequence[Item]) -> None:
+    lots = defaultdict(set)
+    for item in items:
+        lots[item.part].add(item.domain)
+    torn = next((part for part, its in lots.items() if len(its) > 1), None)
+    if torn is not None:
+        raise LinegateError(f"part {torn!r} comes in {len(lots[torn])} lots: split by part")
+    if len({item.domain for item in items}) < len(SPLITS):
+        raise LinegateError("fewer than three lots (column `domain`): split by part")
+
+
+def _shuffled(items: Sequence[Item], seed: int, by: By) -> list[list[Item]]:
+    groups = defaultdict(list)
     for item in sorted(items, key=lambda item: item.path):
-        parts[item.part].append(item)
-    ordered = list(parts.values())
+        groups[item.part if by == "part" else item.domain].append(item)
+    ordered = list(groups.values())
     random.Random(seed).shuffle(ordered)
     return sorted(ordered, key=len, reverse=True)
