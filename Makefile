@@ -25,7 +25,7 @@ check: $(VENV)/.dev            ## style, types, direction of imports
 	$(BIN)/lint-imports
 
 test: check                    ## everything that CI runs
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/bench $(ARGS)
 
 bench: $(VENV)/.dev            ## speed and memory, written down by hand in docs/benchmarks.md
 	$(BIN)/python -m pytest tests/bench --no-header -q -s -p no:cacheprovider $(ARGS)

@@ -104,7 +104,8 @@ def judge(
     scored = evaluate.score(trained.int8, face, dataset, val, track)
     twin = evaluate.score(trained.float32, face, dataset, val, track)
     good, defect = scored.of(GOOD), scored.of(DEFECT)
-    cuts = thresholds.fit(good, defect, risk)
+    parts = [item.part for item in scored.items if item.label == DEFECT]
+    cuts = thresholds.fit(good, thresholds.weakest(defect, parts), risk)
     normal = [item for item in dataset.of("train") if item.label == GOOD]
     run.results |= {
         "backbone": trained.backbone.name,
@@ -136,12 +137,12 @@ def face_of(run: Run) -> Face:
 
 
 def scores_csv(scored: Scored) -> bytes:
-    """One line per picture, all digits of the score: path,label,score."""
+    """One line per picture, all digits of the score: path,label,score,part."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", "label", "score"])
+    table.writerow(["path", "label", "score", "part"])
     for item, score in zip(scored.items, scored.scores, strict=True):
-        table.writerow([item.path, item.label, repr(float(score))])
+        table.writerow([item.path, item.label, repr(float(score)), item.part])
     return text.getvalue().encode()
 
 
@@ -152,7 +153,8 @@ def calibrate(runs: Runs, run: Run, risk: Risk, command: str) -> None:
         [float(row["score"]) for row in rows if row["label"] == str(label)]
         for label in (GOOD, DEFECT)
     )
-    cuts = thresholds.fit(good, defect, risk)
+    parts = [row["part"] for row in rows if row["label"] == str(DEFECT)]
+    cuts = thresholds.fit(good, thresholds.weakest(defect, parts), risk)
     kept = {name: v for name, v in run.results.items() if not name.startswith("evaluation-")}
     run.results = kept | {"thresholds": cuts.model_dump(mode="json"), "calibrated_by": command}
     runs.save(run)

@@ -77,10 +77,12 @@ def review(
 
 
 def change_level(orders: Orders, level: str, who: str | None) -> Said:
-    """Raises Refused if it cannot be meant. Whether a name is needed (going up) the gate says."""
+    """Raises Refused if it cannot be meant, NameMissing if going up needs to know who."""
     if level not in set(Level):
         raise Refused(422, "Choose one of the levels.")
     answer = _ask(orders, SetLevelOrder(level=Level(level), who=who))
+    if not answer.ok and who is None:
+        raise NameMissing
     if not answer.ok:
         return _not_carried_out(answer)
     chosen = words.LEVELS[Level(level)]

@@ -104,8 +104,8 @@ def test_level_goes_down_without_a_name_and_up_as_the_gate_allows(site, gate, pl
     assert (gate.received[0].level, gate.received[0].who) == (Level.HUMAN, None)
     gate.away = "going up from human to full needs a named person in 'who'"
     status, html = site.post("/level", token, level="full")
-    assert status == 503
-    assert "going up from human to full needs a named person" in html
+    assert status == 422  # as with a verdict without a name: the page asks for it
+    assert "who you are" in html
 
 
 def test_without_javascript_an_answer_is_a_page(site, plant):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edge.core.errors import LinegateError
-from trainer.judge.thresholds import Risk, fit
+from trainer.judge.thresholds import Risk, fit, weakest
 
 
 def test_enough_defects_carry_the_guarantee() -> None:
@@ -53,3 +53,14 @@ def test_guarantee_holds_in_nineteen_of_twenty_draws() -> None:
         cuts = fit([0.0] * 50, list(rng.random(100)), Risk(alpha=0.05, false_rejects=0.5))
         broken += cuts.rework_from > 0.05  # escapes are uniform: P(score < cut) = cut
     assert broken / 400 <= 0.05 + 2 * (0.05 * 0.95 / 400) ** 0.5
+
+
+def test_pictures_of_one_part_are_one_observation() -> None:
+    scores = [0.9, 0.2, 0.8] + [0.7] * 57
+    parts = ["a", "a", "b"] + [f"p{n}" for n in range(57)]
+    lowest = weakest(scores, parts)
+    assert lowest[:2] == [0.2, 0.8] and len(lowest) == 59
+    assert fit([0.1] * 100, lowest, Risk(alpha=0.05)).guarantee is not None
+    ten_parts = [f"p{n % 10}" for n in range(60)]  # sixty pictures carry no more than ten do
+    refused = fit([0.1] * 100, weakest(scores, ten_parts), Risk(alpha=0.05))
+    assert refused.guarantee is None and "49 more are needed" in (refused.no_guarantee or "")

@@ -30,8 +30,18 @@ class Risk:
     false_rejects: float = 0.01
 
 
+def weakest(scores: Sequence[float], parts: Sequence[str]) -> list[float]:
+    """The lowest score of each defective part: several pictures of one part are one observation,
+    and the guarantee speaks of independent ones."""
+    lowest: dict[str, float] = {}
+    for score, part in zip(scores, parts, strict=True):
+        lowest[part] = min(score, lowest.get(part, score))
+    return list(lowest.values())
+
+
 def fit(good: Sequence[float], defect: Sequence[float], risk: Risk) -> Thresholds:
-    """Thresholds from held-out scores. Raises LinegateError without any good part or defect."""
+    """Thresholds from held-out scores, of defects one per part (`weakest`). Raises LinegateError
+    without any good part or defect."""
     if not len(good) or not len(defect):
         raise LinegateError(
             f"thresholds need held-out parts: val has {len(good)} good and {len(defect)} "
