@@ -153,7 +153,7 @@ def calibrate(runs: Runs, run: Run, risk: Risk, command: str) -> None:
         [float(row["score"]) for row in rows if row["label"] == str(label)]
         for label in (GOOD, DEFECT)
     )
-    parts = [row["part"] for row in rows if row["label"] == str(DEFECT)]
+    parts = [row.get("part", row["path"]) for row in rows if row["label"] == str(DEFECT)]
     cuts = thresholds.fit(good, thresholds.weakest(defect, parts), risk)
     kept = {name: v for name, v in run.results.items() if not name.startswith("evaluation-")}
     run.results = kept | {"thresholds": cuts.model_dump(mode="json"), "calibrated_by": command}
