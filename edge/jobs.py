@@ -21,7 +21,7 @@ from edge.core.orders import StatusOrder
 from edge.lock import job_lock
 from edge.supervisor import Task, own_command
 
-ALIVE_TIMEOUT_S = 0.7
+ALIVE_TIMEOUT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)

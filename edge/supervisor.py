@@ -18,8 +18,8 @@ import structlog
 
 log = structlog.get_logger()
 
-CHECK_S = 0.5  # between looks at every job
-HUNG_AFTER = 4  # checks without an answer, from a job that had answered before
+CHECK_S = 0.4  # between looks at every job
+HUNG_AFTER = 3  # checks without an answer, from a job that had answered before
 START_LIMIT_S = 60.0  # for the first answer after a start: a ledger to recover, models to load
 BACKOFF_S = (0.1, 0.5, 1.0, 2.0)  # before the next start, by starts in a row that failed
 STEADY_S = 10.0  # a job that lived so long starts afresh in the backoff

@@ -23,6 +23,7 @@ from edge.config import StationConfig, load_station
 from edge.core.messages import StateMessage, StateWord
 from edge.core.topics import LineTopics
 from edge.plc.broker import Broker, find_mosquitto, free_port
+from edge.plc.rules import PlcRules
 from edge.plc.virtual import VirtualPlc
 from edge.store.reader import LedgerReader
 from edge.supervisor import Supervisor
@@ -81,7 +82,8 @@ class TestLine:
         self.broker = broker
         self.supervisor = Supervisor(jobs.tasks(config, folder / "station.toml"), folder)
         topics = LineTopics(config.station.topic_prefix)
-        self.plc = VirtualPlc(config.plc, topics, SystemClock(), Random(1))
+        patient = PlcRules(transport_ms=1500)  # a loaded machine's network is slow
+        self.plc = VirtualPlc(config.plc, topics, SystemClock(), Random(1), patient)
         self.states = StateLog()
         self.number = 0
         self._client = Client(CallbackAPIVersion.VERSION2)
@@ -162,7 +164,7 @@ def wait_for(ask: Callable[[], object], timeout_s: float, what: Callable[[], str
 
 @contextmanager
 def station(
-    level: str = "full", deadline_ms: int = 1000, kind: str = "good", sync: bool = True
+    level: str = "full", deadline_ms: int = 1000, kind: str = "good", slow_matmuls: int = 8
 ) -> Iterator[TestLine]:
     """A station that is ready; everything ends with the block."""
     if find_mosquitto() is None:
@@ -177,6 +179,7 @@ def station(
             kind=kind,  # type: ignore[arg-type]
             pass_below=0.79,
             rework_from=0.80,
+            slow_matmuls=slow_matmuls,
         )
         text = STATION.format(level=level, broker=broker.port, page=free_port())
         (folder / "station.toml").write_text(text)

@@ -14,7 +14,7 @@ from edge.store.reader import LedgerReader
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 READY_AGAIN_S = 5.0
-SLACK_S = 5.0  # a loaded test machine may take longer; what was seen is in docs/benchmarks.md
+SLACK_S = 15.0  # a loaded test machine may take longer; what was seen is in docs/benchmarks.md
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def is_ready(line: TestLine) -> bool:
     return line.states.now is not None and line.states.now.state is StateWord.READY
 
 
-def feed_until_fault(line: TestLine, within_s: float = 8.0) -> StateMessage:
+def feed_until_fault(line: TestLine, within_s: float = 15.0) -> StateMessage:
     line.feed_while(lambda: line.states.now.state is not StateWord.FAULT, within_s)  # type: ignore[union-attr]
     state = line.states.now
     assert state is not None
