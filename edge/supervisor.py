@@ -152,6 +152,7 @@ class Supervisor:
         return time.monotonic() - child.started_s > self._start_limit_s
 
     def _restart(self, child: _Child, why: str) -> None:
+        child.answered = False
         lived_s = time.monotonic() - child.started_s
         child.failures = 0 if lived_s > STEADY_S else child.failures + 1
         wait_s = BACKOFF_S[min(child.failures, len(BACKOFF_S) - 1)]
@@ -160,8 +161,8 @@ class Supervisor:
         with child.lock:
             if not child.ended:
                 log.warning("restart", task=child.task.name, why=why)
-                child.restarts += 1
                 self._spawn(child)
+                child.restarts += 1
 
 
 def _answers(task: Task) -> bool:

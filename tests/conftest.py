@@ -1,11 +1,25 @@
 """Skips are counted, and where everything must run (CI) a missing system package fails the run."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
+import structlog
+from hypothesis import settings
+
+# How long an example takes is no property of the code on a loaded machine.
+settings.register_profile("linegate", deadline=None)
+settings.load_profile("linegate")
 
 _ALLOWED = ("LINEGATE_SHARED", "evaluation data", "hardware")
 _skipped: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A command that a test runs in this process sets logging up; the next test begins afresh."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
