@@ -129,7 +129,7 @@ class Supervisor:
         child.answered, child.silent = False, 0
 
     def _watch(self, child: _Child) -> None:
-        while not self._ended.wait(CHECK_S if child.answered else 0.1):
+        while not self._ended.wait(CHECK_S if child.answered and not child.silent else 0.1):
             if not child.ended:
                 self._check(child)
 
