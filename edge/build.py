@@ -64,7 +64,8 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
         undo.callback(ledger.close)
         open_parts = ledger.unanswered()
         left = closures(open_parts)
-        ledger.commit([*left, *_settings_kept(config)])
+        careful = [SetMeta("level", Level.HUMAN)] if damaged else []  # also after a restart
+        ledger.commit([*left, *_settings_kept(config), *careful])
         meta = ledger.meta
         undo.pop_all()
     writer = Writer(ledger)
@@ -75,7 +76,7 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
         yield Memory(
             writer,
             images,
-            Level.HUMAN if damaged else Level(meta.get("level", config.gate.level)),
+            Level(meta.get("level", config.gate.level)),
             meta.get("recipe", config.gate.recipe),
             _causes_from_before(meta, damaged),
             tuple(owed(open_parts, left)),
