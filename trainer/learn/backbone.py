@@ -1,8 +1,10 @@
-"""A frozen feature extractor: a float ONNX net, cut at two taps.
+"""A frozen feature extractor: a float ONNX net, cut at its taps.
 
-Rule for the taps: the *last* tensor at stride 8 (fine) and the last at stride 16 (coarse); of
-MobileNetV2 these are the wide relu6 expansions before the next stride. `--taps FINE,COARSE` names
-others. The net's input is float NCHW, (x - 128) / 128, RGB or grey.
+Rule for the head's taps: the *last* tensor at stride 8 (fine) and the last at stride 16 (coarse);
+of MobileNetV2 these are the wide relu6 expansions before the next stride. `--taps FINE,COARSE`
+names others. The memory of good parts wants narrow maps: the last sum (Add) of each width at these
+strides; a net without sums gives it fine and coarse. The net's input is float NCHW,
+(x - 128) / 128, RGB or grey.
 """
 
 from dataclasses import dataclass
@@ -20,12 +22,13 @@ from edge.core.manifest import Face
 
 OPSET = 17
 IR_VERSION = 9  # what the boxes' ONNX Runtime surely reads
-FINE, COARSE = "fine", "coarse"
+FINE, COARSE, NARROW = "fine", "coarse", "narrow"
 
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """Float net from `image` [1, C, H, W] to `fine` and `coarse`, each [1, channels, h, w]."""
+    """Float net from `image` [1, C, H, W] to `fine`, `coarse` and perhaps `narrow0`, `narrow1`,
+    ..., each [1, channels, h, w]."""
 
     name: str
     model: ModelProto
@@ -42,6 +45,12 @@ class Backbone:
         output = next(o for o in self.model.graph.output if o.name == tap)
         _, channels, rows, columns = _dims(output)
         return channels, rows, columns
+
+    @property
+    def narrow(self) -> list[str]:
+        """The taps that feed the memory of good parts."""
+        names = [o.name for o in self.model.graph.output if o.name.startswith(NARROW)]
+        return names or [FINE, COARSE]
 
     @property
     def ratio(self) -> int:
@@ -85,7 +94,7 @@ def cut(model: ModelProto, name: str, taps: tuple[str, str] | None = None) -> Ba
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
     inferred = shape_inference.infer_shapes(model, strict_mode=True)
     taps = taps or find_taps(inferred, height, width)
-    cut_model = _between(inferred, taps)
+    cut_model = _between(inferred, taps, find_sums(inferred, taps, height, width))
     return Backbone(name, cut_model, height, width, channels)
 
 
@@ -102,16 +111,30 @@ def find_taps(model: ModelProto, height: int, width: int) -> tuple[str, str]:
     return found[8], found[16]
 
 
-def _between(model: ModelProto, taps: tuple[str, str]) -> ModelProto:
+def find_sums(model: ModelProto, taps: tuple[str, str], height: int, width: int) -> list[str]:
+    """The last sum of each width at stride 8 and 16 before the coarse tap, in the net's order."""
+    shapes = {v.name: _dims(v) for v in [*model.graph.value_info, *model.graph.output]}
+    strided = ([height // 8, width // 8], [height // 16, width // 16])
+    last: dict[tuple[int, ...], str] = {}
+    for node in model.graph.node:
+        shape = shapes.get(node.output[0], [])
+        if node.op_type == "Add" and shape[2:] in strided:
+            last[tuple(shape)] = node.output[0]
+        if taps[1] in node.output:
+            break
+    return [name for name in last.values() if name not in taps]
+
+
+def _between(model: ModelProto, taps: tuple[str, str], sums: list[str]) -> ModelProto:
     known = {v.name: v for v in [*model.graph.value_info, *model.graph.output]}
     for tap in taps:
         if tap not in known:
             raise LinegateError(f"the backbone has no tensor {tap!r}: mend --taps")
-    extracted = Extractor(model).extract_model([model.graph.input[0].name], list(taps))
-    renamed = _rename(
-        extracted, {model.graph.input[0].name: "image", taps[0]: FINE, taps[1]: COARSE}
-    )
-    return fresh_model(renamed.graph)
+    source = model.graph.input[0].name
+    extracted = Extractor(model).extract_model([source], [*taps, *sums])
+    names = {source: "image", taps[0]: FINE, taps[1]: COARSE}
+    names |= {name: f"{NARROW}{n}" for n, name in enumerate(sums)}
+    return fresh_model(_rename(extracted, names).graph)
 
 
 def fresh_model(graph: onnx.GraphProto) -> ModelProto:
