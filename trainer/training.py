@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edge.core import metrics
 from edge.core.errors import LinegateError
 from edge.core.manifest import Face, Parity
+from edge.core.recipe import Orientation
 from trainer.config import Home
 from trainer.data import leakage
 from trainer.data.items import DEFECT, GOOD, Dataset
@@ -43,7 +44,7 @@ class Options:
     epochs: int | None = None
     size_px: tuple[int, int] | None = None
     grey: bool = False
-    oriented: bool = False
+    orientation: Orientation = "fixed"
     full_range: bool = False
 
 
@@ -69,7 +70,7 @@ def train(dataset: Dataset, options: Options, work: Path, track: Track) -> "Trai
     settings = supervised.Settings(
         seed=options.seed,
         steps=options.steps or supervised.Settings().steps,
-        flips=not options.oriented,
+        orientation=options.orientation,
         full_range=options.full_range,
     )
     try:
@@ -91,7 +92,7 @@ def _backbone(dataset: Dataset, options: Options, track: Track) -> "Backbone":
         epochs=options.epochs or scratch.Settings().epochs,
         size_px=options.size_px,
         grey=options.grey,
-        flips=not options.oriented,
+        orientation=options.orientation,
     )
     return scratch.train(dataset, settings, track)
 

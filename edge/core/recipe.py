@@ -3,12 +3,16 @@
 import hashlib
 import tomllib
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.core.errors import ConfigError
 from edge.core.messages import Name
+
+# How a part may lie before the camera and still be good: always the same way; turned but never
+# mirrored; its mirror images look the same (left-right, top-bottom, both); all of these.
+Orientation = Literal["fixed", "turned", "mirrored", "any"]
 
 
 class Roi(BaseModel):
@@ -59,6 +63,7 @@ class Recipe(BaseModel):
     deadline_ms: Annotated[int, Field(ge=10, le=600_000)] = 300
     review_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0  # a person's time to answer
     frame_lead_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0  # exposure may precede trigger
+    orientation: Orientation = "fixed"  # for training; the box never turns a frame
     quality: QualityLimits = QualityLimits()
     thresholds: ThresholdLimits = ThresholdLimits()
 

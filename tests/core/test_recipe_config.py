@@ -253,6 +253,7 @@ def test_recipe_gets_its_defaults() -> None:
     assert recipe.views == (View(name="main", camera="main", roi=None),)
     assert (recipe.version, recipe.deadline_ms, recipe.review_s) == (1, 300, 120.0)
     assert recipe.thresholds.pass_below is None and recipe.thresholds.rework_from is None
+    assert recipe.orientation == "fixed"  # nothing is mirrored that nobody allowed
 
 
 def test_whole_recipe_is_read() -> None:
@@ -264,6 +265,7 @@ def test_whole_recipe_is_read() -> None:
         deadline_ms = 250
         review_s = 30
         frame_lead_ms = 2.5
+        orientation = "mirrored"
         [[views]]
         name = "top"
         roi = { x_px = 1, y_px = 2, w_px = 3, h_px = 4 }
@@ -280,6 +282,7 @@ def test_whole_recipe_is_read() -> None:
     assert [view.name for view in recipe.views] == ["top", "side"]
     assert recipe.views[0].roi == Roi(x_px=1, y_px=2, w_px=3, h_px=4)
     assert (recipe.quality.sharpness_min, recipe.thresholds.pass_below) == (60, 0.2)
+    assert recipe.orientation == "mirrored"
 
 
 @pytest.mark.parametrize(
@@ -298,6 +301,7 @@ def test_whole_recipe_is_read() -> None:
          "views.0.roi.x: unknown key"),
         (RECIPE + "deadline_ms = 5\n", "deadline_ms: "),
         (RECIPE + "review_s = 0\n", "review_s: "),
+        (RECIPE + 'orientation = "flipped"\n', "orientation: Input should be 'fixed', 'turned', "),
         (RECIPE + "[thresholds]\npass_below = 1.5\n", "thresholds.pass_below: "),
         (RECIPE + '[quality]\nmean_min = "dark"\n', "quality.mean_min: "),
         (RECIPE.replace("toy", "../toy"), "model: "),

@@ -42,7 +42,8 @@ def test_light_guides_are_told_apart_on_the_int8_file_and_by_the_gate(
     """The frozen features alone reach .91 (one-class) and .85 (linear); the patch head .995."""
     backbone = shared / "weights" / "mobilenet_v2_1.0_224_quant.fp32.onnx"
     workshop("import", shared / "data" / "light_guide", "--name", "light_guide")
-    workshop("train", "--data", "light_guide", "--backbone", backbone)
+    options = ("--backbone", backbone, "--orientation", "mirrored")
+    workshop("train", "--data", "light_guide", *options)
     result = workshop("evaluate", "--run", "light_guide-1", "--split", "test", "--json")
     judged = json.loads(result.stdout.splitlines()[-1])
     assert judged["auroc"] >= 0.985

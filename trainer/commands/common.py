@@ -2,13 +2,16 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 import click
 from rich.console import Console
 from rich.progress import track
 
+from edge.core.errors import LinegateError
 from edge.core.manifest import Thresholds
+from edge.core.recipe import Orientation, Recipe, parse_recipe
 
 T = TypeVar("T")
 Command = Callable[..., Any]
@@ -66,6 +69,42 @@ def risk_options(command: Command) -> Command:
             command
         )
     return command
+
+
+def recipe_options(command: Command) -> Command:
+    """--recipe and --orientation: see orientation_of."""
+    file = click.Path(exists=True, dir_okay=False, path_type=Path)
+    words = click.Choice(get_args(Orientation))
+    command = click.option(
+        "--orientation",
+        type=words,
+        help="How the part may lie and still be good.  [default: the recipe's, or fixed]",
+    )(command)
+    return click.option("--recipe", type=file, help="The part's recipe (docs/config.md).")(command)
+
+
+def orientation_of(recipe: Path | None, asked: Orientation | None) -> Orientation:
+    """What was asked for, else the recipe's word. Without either the part is taken to lie always
+    the same way: a mirrored copy would teach that a wrongly made part is good."""
+    if asked is not None:
+        return asked
+    return "fixed" if recipe is None else _load_recipe(recipe).orientation
+
+
+def _load_recipe(file: Path) -> Recipe:
+    try:
+        return parse_recipe(file.read_text(encoding="utf-8"), str(file))
+    except UnicodeDecodeError as error:
+        raise LinegateError(f"{file}: not UTF-8 text: save it as UTF-8") from error
+
+
+def size_px(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise click.BadParameter(f"{text!r}: write width and height, such as 320x240")
+    return int(width), int(height)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object, last line.")

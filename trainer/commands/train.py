@@ -7,14 +7,18 @@ import click
 
 from edge.core.cli import print_json
 from edge.core.manifest import Thresholds
+from edge.core.recipe import Orientation
 from trainer import training
 from trainer.clock import SystemClock
 from trainer.commands.common import (
     command_line,
     describe,
     json_option,
+    orientation_of,
     progress,
+    recipe_options,
     risk_options,
+    size_px,
 )
 from trainer.config import find_home
 from trainer.data import catalog
@@ -42,7 +46,7 @@ from trainer.runs import Run, Runs
 @click.option("--epochs", type=click.IntRange(1), help="Of our own backbone.  [default: 20]")
 @click.option("--size", help="WxH of our own backbone's input; thin defects need more pixels.")
 @click.option("--grey", is_flag=True, help="Our own backbone shall not see colour.")
-@click.option("--oriented", is_flag=True, help="The part has a top: learn from no mirror image.")
+@recipe_options
 @click.option("--full-range", is_flag=True, help="8-bit weights, for Arm and x86 with VNNI only.")
 @risk_options
 @json_option
@@ -56,6 +60,8 @@ def command(
     alpha: float,
     delta: float,
     false_rejects: float,
+    recipe: Path | None,
+    orientation: Orientation | None,
     as_json: bool,
     **choices: Any,
 ) -> None:
@@ -72,10 +78,16 @@ def command(
     home = find_home()
     db = catalog.open_catalog(home)
     dataset, runs = catalog.load(db, data), Runs(db, home, SystemClock())
-    options = training.Options(taps=_taps(taps), size_px=_size(size), **choices)
+    options = training.Options(
+        taps=_taps(taps),
+        size_px=size_px(size),
+        orientation=orientation_of(recipe, orientation),
+        **choices,
+    )
     near = training.check_leakage(dataset)
     _warn(near)
-    command_text, params = command_line(ctx), _params(ctx)
+    command_text = command_line(ctx)
+    params = _params(ctx) | {"orientation": options.orientation}
     with runs.begin(data, dataset.revision, options.learner, command_text, params) as run:
         run.results["near_copies"] = len(near)
         work = training.work_folder(home, run)
@@ -92,15 +104,6 @@ def _taps(text: str | None) -> tuple[str, str] | None:
     if not (fine and comma and coarse):
         raise click.BadParameter(f"{text!r}: write two tensor names, such as t95,t142")
     return fine, coarse
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise click.BadParameter(f"{text!r}: write width and height, such as 320x240")
-    return int(width), int(height)
 
 
 def _params(ctx: click.Context) -> dict[str, Any]:

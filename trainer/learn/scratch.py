@@ -19,8 +19,10 @@ from torch.nn import functional as F
 
 from edge.core.errors import LinegateError
 from edge.core.manifest import Face
+from edge.core.recipe import Orientation
 from trainer.data.items import Dataset, Item
 from trainer.learn import samples
+from trainer.learn.augment import augment
 from trainer.learn.backbone import COARSE, FINE, Backbone, fresh_model
 from trainer.learn.head import PatchHead, loss
 from trainer.learn.samples import Sample
@@ -48,7 +50,7 @@ class Settings:
     gradient_norm: float = 2.0
     mask_weight: float = 1.0  # where the defect is teaches a young net most
     strength: float = 0.6  # of the augmentation
-    flips: bool = True
+    orientation: Orientation = "fixed"  # how else the part may lie, by its recipe
     grey: bool = False  # one channel, though the pictures have colour
     size_px: tuple[int, int] | None = None  # width and height of the input; None: see input_face
 
@@ -161,7 +163,7 @@ def batch(
             rng.choice(np.flatnonzero(labels == 0), settings.batch - n_defects),
         ]
     )
-    made = [samples.augment(pictures[n], rng, settings.strength, settings.flips) for n in chosen]
+    made = [augment(pictures[n], rng, settings.strength, settings.orientation) for n in chosen]
     images = (np.stack([sample.image for sample in made]).astype(np.float32) - 128) / 128
     coverage = np.stack([samples.coverage(sample, *face.heatmap) for sample in made])
     return (

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from edge.core.errors import LinegateError
 from edge.core.manifest import Face
+from edge.core.recipe import Orientation
 from trainer.data.items import Dataset
-from trainer.learn import features, fuse, head, samples
+from trainer.learn import augment, features, fuse, head, samples
 from trainer.learn.backbone import Backbone
 from trainer.learn.features import Cache
 from trainer.learn.head import HeadWeights, PatchHead
@@ -49,7 +50,7 @@ class Settings:
     average: float = 0.98  # the weights kept are a running mean
     copies: int = 1200  # per class, augmented
     strength: float = 0.6  # of the augmentation
-    flips: bool = True  # off for parts that have a top
+    orientation: Orientation = "fixed"  # how else the part may lie, by its recipe
     full_range: bool = False  # 8-bit weights: only for boxes with VNNI or Arm
 
 
@@ -72,10 +73,11 @@ def train(
 
     pictures = load_pictures(dataset, backbone.face, track)
     net = quantize(backbone, _some(pictures, rng), settings.full_range)
-    plan = samples.copies(pictures, settings.copies, settings.flips)
+    poses = augment.poses(settings.orientation, pictures[0].image.shape)
+    plan = samples.copies(pictures, settings.copies, len(poses))
 
     def make(sample: Sample, copy: int) -> Sample:
-        return samples.make_copy(sample, copy, rng, settings.strength, settings.flips)
+        return augment.make_copy(sample, copy, rng, settings.strength, settings.orientation)
 
     cache = features.build(net, pictures, plan, make, work / "features.npy", track)
     tail = fit_head(cache, settings, rng, track)
