@@ -1,6 +1,9 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
+from edge.core.errors import LinegateError
 from trainer.learn import samples
 from trainer.learn.samples import Sample
 
@@ -32,3 +35,20 @@ def test_small_class_gets_copies_large_one_its_poses() -> None:
     assert [n for n, _ in plan].count(0) == 4  # 12 copies of 3 defects
     assert sorted({copy for n, copy in plan if n == 5}) == [-3, -2, -1, 0]
     assert {copy for n, copy in samples.copies(pictures, 12, poses=1) if n == 5} == {0}
+
+
+@pytest.mark.parametrize(
+    ("size", "face"), [((640, 480), (192, 256)), ((224, 224), (224, 224)), ((800, 200), (112, 448))]
+)
+def test_input_keeps_the_pictures_shape(
+    make_item: Any, size: tuple[int, int], face: tuple[int, int]
+) -> None:
+    item = make_item("a", width_px=size[0], height_px=size[1], channels=3)
+    chosen = samples.input_face([item], None, False, embedding=8)
+    assert (chosen.height_px, chosen.width_px) == face and chosen.colour == "rgb"
+    assert samples.input_face([item], None, True, embedding=8).input_shape[3] == 1
+
+
+def test_input_of_broken_cells_is_refused(make_item: Any) -> None:
+    with pytest.raises(LinegateError, match="230x224: both must be multiples of 16"):
+        samples.input_face([make_item("a")], (230, 224), False, embedding=8)

@@ -13,6 +13,7 @@ from trainer.data.items import Dataset
 from trainer.data.split import split
 from trainer.judge.session import open_session
 from trainer.learn import scratch, supervised
+from trainer.learn.samples import input_face
 
 pytestmark = pytest.mark.torch
 QUICK = scratch.Settings(epochs=2, size_px=(64, 64))
@@ -30,7 +31,7 @@ def dataset(parts: Path) -> Dataset:
 
 def test_exported_backbone_computes_what_torch_does(dataset: Dataset) -> None:
     torch.manual_seed(0)
-    face = scratch.input_face(dataset.of("train"), (64, 64), False)
+    face = input_face(dataset.of("train"), (64, 64), False, embedding=128)
     net = scratch.Net(face.channels, 16)
     net.train()(torch.randn(8, 1, 64, 64) * 2 + 1)  # batch norm gets statistics to fold
     net.eval()
@@ -57,15 +58,3 @@ def test_same_seed_gives_the_same_backbone(dataset: Dataset) -> None:
     settings = scratch.Settings(epochs=1, size_px=(32, 32))
     one, two = (scratch.train(dataset, settings, quietly).model for _ in range(2))
     assert one.SerializeToString(deterministic=True) == two.SerializeToString(deterministic=True)
-
-
-@pytest.mark.parametrize(
-    ("size", "face"), [((640, 480), (192, 256)), ((224, 224), (224, 224)), ((800, 200), (112, 448))]
-)
-def test_input_keeps_the_pictures_shape(
-    make_item: Any, size: tuple[int, int], face: tuple[int, int]
-) -> None:
-    item = make_item("a", width_px=size[0], height_px=size[1], channels=3)
-    chosen = scratch.input_face([item], None, False)
-    assert (chosen.height_px, chosen.width_px) == face and chosen.colour == "rgb"
-    assert scratch.input_face([item], None, grey=True).input_shape[3] == 1

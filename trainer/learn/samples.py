@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.core.errors import LinegateError
 from edge.core.manifest import Face
 from edge.core.preprocess import Image, to_input
 from trainer.data.items import Dataset, Item
+
+AREA_PX = 224 * 224  # of an input whose size nobody asked for
+CELL_PX = 16  # of an input, below one cell of the heatmap
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,22 @@ def load(dataset: Dataset, item: Item, face: Face) -> Sample:
     if mask is not None:
         mask = _u8(cv2.resize(_u8(mask > 0) * 255, _size(face), interpolation=cv2.INTER_AREA))
     return Sample(to_input(dataset.image(item), face)[0], item.label, mask)
+
+
+def load_good(dataset: Dataset, split: str, face: Face, track: Track) -> list[Sample]:
+    """The good pictures of a split. Raises LinegateError if there are none."""
+    items = [item for item in dataset.of(split) if item.label == GOOD]
+    if not items:
+        raise LinegateError(
+            f"data set {dataset.name!r} has no good picture in split {split!r}: "
+            f"run `linegate-trainer split --data {dataset.name} --again`"
+        )
+    return [load(dataset, item, face) for item in track(items, f"good pictures of {split}")]
+
+
+def inputs(samples: Sequence[Sample], rng: Generator) -> list[Image]:
+    """Inputs [1,H,W,C] to calibrate int8 on: a draw of the pictures."""
+    return [samples[n].image[None] for n in rng.permutation(len(samples))[:CALIBRATION]]
 
 
 def coverage(sample: Sample, rows: int, columns: int) -> NDArray[np.float32]:
@@ -54,6 +75,30 @@ def copies(samples: Sequence[Sample], wanted: int, poses: int) -> list[tuple[int
         else:
             plan += [(n, -copy) for n in mine for copy in range(poses)]
     return plan
+
+
+def input_face(
+    items: Sequence[Item], size_px: tuple[int, int] | None, grey: bool, embedding: int
+) -> Face:
+    """The asked size (width, height), or about 224 x 224 pixels in the pictures' shape; sides
+    are multiples of 16. Raises LinegateError if the asked ones are not."""
+    grey = grey or all(item.channels == 1 for item in items)
+    width, height = size_px or _size_like(items[0])
+    if width % CELL_PX or height % CELL_PX:
+        raise LinegateError(f"an input of {width}x{height}: both must be multiples of {CELL_PX}")
+    return Face(
+        height_px=height,
+        width_px=width,
+        colour="grey" if grey else "rgb",
+        heatmap=(height // CELL_PX, width // CELL_PX),
+        embedding=embedding,
+    )
+
+
+def _size_like(item: Item) -> tuple[int, int]:
+    cells = sqrt(AREA_PX / (item.width_px * item.height_px)) / CELL_PX
+    wide, high = (max(1, round(side * cells)) for side in (item.width_px, item.height_px))
+    return wide * CELL_PX, high * CELL_PX
 
 
 def _size(face: Face) -> tuple[int, int]:

@@ -7,7 +7,6 @@ teach it; then batch norm is folded and the head starts anew, on its int8 featur
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,9 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge.core.errors import LinegateError
 from edge.core.manifest import Face
 from edge.core.recipe import Orientation
-from trainer.data.items import Dataset, Item
+from trainer.data.items import Dataset
 from trainer.learn import samples
 from trainer.learn.augment import augment
 from trainer.learn.backbone import COARSE, FINE, Backbone, fresh_model
@@ -33,7 +31,6 @@ Track = Callable[[Sequence[Any], str], Iterable[Any]]
 # (channels, stride) of each layer; a layer that keeps its shape adds its input to its output.
 LAYERS = ((16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1))
 FINE_LAYER, COARSE_LAYER = 4, 7  # the last ones at stride 8 and at stride 16
-AREA_PX = 224 * 224  # of the input, where no size is asked for
 RATIO = 2  # fine cells along one side of a coarse cell
 
 
@@ -52,7 +49,7 @@ class Settings:
     strength: float = 0.6  # of the augmentation
     orientation: Orientation = "fixed"  # how else the part may lie, by its recipe
     grey: bool = False  # one channel, though the pictures have colour
-    size_px: tuple[int, int] | None = None  # width and height of the input; None: see input_face
+    size_px: tuple[int, int] | None = None  # width, height; None: see samples.input_face
 
 
 class Layer(nn.Module):  # type: ignore[misc]
@@ -110,7 +107,8 @@ def train(dataset: Dataset, settings: Settings, track: Track) -> Backbone:
     torch.set_num_threads(THREADS)
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    face = input_face(dataset.of("train"), settings.size_px, settings.grey)
+    items, width = dataset.of("train"), LAYERS[COARSE_LAYER][0]
+    face = samples.input_face(items, settings.size_px, settings.grey, embedding=width)
     pictures = load_pictures(dataset, face, track)
     rows, columns = face.heatmap
 
@@ -129,26 +127,6 @@ def train(dataset: Dataset, settings: Settings, track: Track) -> Backbone:
         torch.nn.utils.clip_grad_norm_(net.parameters(), settings.gradient_norm)
         optimiser.step()
     return export(net.eval(), face)
-
-
-def input_face(items: Sequence[Item], size_px: tuple[int, int] | None, grey: bool) -> Face:
-    """The asked size, or about 224 x 224 pixels in the pictures' shape; sides multiples of 16."""
-    grey = grey or all(item.channels == 1 for item in items)
-    width, height = size_px or _size_like(items[0])
-    if width % 16 or height % 16:
-        raise LinegateError(f"an input of {width}x{height}: both must be multiples of 16")
-    return Face(
-        height_px=height,
-        width_px=width,
-        colour="grey" if grey else "rgb",
-        heatmap=(height // 16, width // 16),
-        embedding=LAYERS[COARSE_LAYER][0],
-    )
-
-
-def _size_like(item: Item) -> tuple[int, int]:
-    side = sqrt(AREA_PX / (item.width_px * item.height_px)) / 16
-    return max(1, round(item.width_px * side)) * 16, max(1, round(item.height_px * side)) * 16
 
 
 def batch(
