@@ -53,6 +53,17 @@ class Guarantee(BaseModel):
     architecture: str
 
 
+class FalseRejects(BaseModel):
+    """At most `beta` of good parts are reworked by the model alone, with confidence 1-`delta`, from
+    `n_good` held-out good parts of which `rejected` were."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    beta: Annotated[float, Field(gt=0, lt=1)]
+    delta: Annotated[float, Field(gt=0, lt=1)]
+    n_good: Annotated[int, Field(ge=1)]
+    rejected: Annotated[int, Field(ge=0)]
+
+
 class Thresholds(BaseModel):
     """Pass below `pass_below`, rework from `rework_from`, a person between."""
 
@@ -61,6 +72,8 @@ class Thresholds(BaseModel):
     rework_from: Annotated[float, Field(ge=0, le=1)]
     guarantee: Guarantee | None = None
     no_guarantee: str | None = None  # why not, and how many more defects it takes
+    false_rejects: FalseRejects | None = None  # None: the good parts cannot carry it
+    domain: str | None = None  # whose held-out parts they were set on; None: those of all
 
     @model_validator(mode="after")
     def _ordered_and_honest(self) -> Self:
@@ -84,11 +97,15 @@ class Parity(BaseModel):
     """int8 against float on the same inputs, and how far another box may differ."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    auroc_float: float
-    auroc_int8: float
+    auroc_float: float | None  # None: no good or no defective parts were held out
+    auroc_int8: float | None
     max_score_change: float
+    p99_score_change: float | None = None
+    flips: int | None = None  # of the `n` decisions at the model's thresholds
+    defect_to_pass: int | None = None  # flips of defects that only the float net would have held
     n: int
     golden_tolerance: Annotated[float, Field(gt=0, le=0.5)]
+    measured_on: str | None = None  # architecture and what its int8 kernels may use
 
 
 class Provenance(BaseModel):
