@@ -26,7 +26,7 @@ from trainer.runs import Run, Runs
 
 if TYPE_CHECKING:
     from trainer.learn.backbone import Backbone
-    from trainer.learn.supervised import Trained
+    from trainer.learn.trained import Trained
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 GOLDEN_TOLERANCE = 0.05  # how far a score may lie away on another box
@@ -37,6 +37,7 @@ class Options:
     """What the user chose; None where the learner's own default holds."""
 
     learner: str = "supervised"
+    good: int | None = None  # of the good pictures, for the learner good-only
     backbone: Path | None = None
     taps: tuple[str, str] | None = None
     seed: int = 0
@@ -64,20 +65,46 @@ def check_leakage(dataset: Dataset) -> list[tuple[str, str]]:
 
 def train(dataset: Dataset, options: Options, work: Path, track: Track) -> "Trained":
     """Run the learner. `work` is scratch space, gone afterwards."""
-    from trainer.learn import supervised  # torch takes seconds to load: only when it is needed
-
     work.mkdir(parents=True, exist_ok=True)
+    try:
+        backbone = _backbone(dataset, options, track)
+        return LEARNERS[options.learner](dataset, backbone, options, work, track)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _supervised(
+    dataset: Dataset, backbone: "Backbone", options: Options, work: Path, track: Track
+) -> "Trained":
+    from trainer.learn import supervised  # torch takes seconds to load: only when it is needed
+    from trainer.learn.fit import Fitting
+
     settings = supervised.Settings(
         seed=options.seed,
-        steps=options.steps or supervised.Settings().steps,
+        fitting=Fitting(steps=options.steps or Fitting().steps),
         orientation=options.orientation,
         full_range=options.full_range,
     )
-    try:
-        backbone = _backbone(dataset, options, track)
-        return supervised.train(dataset, backbone, settings, work, track)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    return supervised.train(dataset, backbone, settings, work, track)
+
+
+def _good_only(
+    dataset: Dataset, backbone: "Backbone", options: Options, work: Path, track: Track
+) -> "Trained":
+    from trainer.learn import good_only
+    from trainer.learn.fit import Fitting
+
+    settings = good_only.Settings(
+        seed=options.seed,
+        good=options.good,
+        fitting=Fitting(steps=options.steps or Fitting().steps),
+        orientation=options.orientation,
+        full_range=options.full_range,
+    )
+    return good_only.train(dataset, backbone, settings, work, track)
+
+
+LEARNERS = {"supervised": _supervised, "good-only": _good_only}
 
 
 def _backbone(dataset: Dataset, options: Options, track: Track) -> "Backbone":
@@ -110,6 +137,7 @@ def judge(
     normal = [item for item in dataset.of("train") if item.label == GOOD]
     run.results |= {
         "backbone": trained.backbone.name,
+        "about": trained.about,
         "face": face.model_dump(mode="json"),
         "val": evaluate.figures(scored),
         "thresholds": cuts.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""The int8 backbone, its graph edit, and the fused file, on a net of three layers."""
+"""The int8 backbone and its graph edit, on a net of three layers."""
 
 from pathlib import Path
 
@@ -10,9 +10,8 @@ from onnx import TensorProto, helper
 
 from edge.core.errors import LinegateError
 from trainer.judge.session import open_session
-from trainer.learn import backbone, features, fuse
+from trainer.learn import backbone
 from trainer.learn.backbone import Backbone
-from trainer.learn.head import HeadWeights
 from trainer.learn.quantize import as_float, eat_bytes, float_twin, quantize
 
 pytestmark = pytest.mark.torch
@@ -27,27 +26,6 @@ def net(tiny_backbone: Path) -> Backbone:
 def pictures() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     return [rng.integers(0, 256, (1, 64, 64, 1), np.uint8) for _ in range(20)]
-
-
-def head_for(net: Backbone, seed: int = 1) -> HeadWeights:
-    rng = np.random.default_rng(seed)
-    channels = 2 * net.shape("fine")[0] + net.shape("coarse")[0]
-
-    def draw(*shape: int) -> np.ndarray:
-        return rng.normal(0, 0.2, shape).astype(np.float32)
-
-    return HeadWeights(
-        mix=draw(8, channels, 1, 1),
-        mix_bias=draw(8),
-        near=draw(8, 1, 3, 3),
-        near_bias=draw(8),
-        patch=draw(1, 8, 1, 1),
-        patch_bias=draw(1),
-        whole=draw(1, 8),
-        whole_bias=draw(1),
-        top=2,
-        temperature=1.5,
-    )
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:
@@ -126,37 +104,3 @@ def test_weights_keep_one_bit_free_unless_the_full_range_is_asked_for(
 def test_net_without_a_quantised_input_is_refused(net: Backbone) -> None:
     with pytest.raises(LinegateError, match="does not begin with one QuantizeLinear"):
         eat_bytes(net.model, net)
-
-
-def test_fused_file_has_the_face_and_the_heads_very_numbers(
-    net: Backbone, pictures: list[np.ndarray]
-) -> None:
-    int8, head = quantize(net, pictures, full_range=False), head_for(net)
-    fused = session(fuse.fuse(int8, net, head))
-    assert {o.name: o.shape for o in fused.get_outputs()} == {
-        "score": [1],
-        "heatmap": [1, 4, 4],
-        "embedding": [1, 12],
-    }
-    score, heatmap, embedding = fused.run(None, {"image": pictures[0]})
-    fine, coarse = session(int8).run(["fine", "coarse"], {"image": pictures[0]})
-    patches, logit = head_by_hand(features.stack(fine[0], coarse[0]), head)
-    assert heatmap[0] == pytest.approx(1 / (1 + np.exp(-patches)), abs=1e-5)
-    assert score[0] == pytest.approx(1 / (1 + np.exp(-logit / head.temperature)), abs=1e-5)
-    assert embedding[0] == pytest.approx(coarse[0].mean(axis=(1, 2)), abs=1e-5)
-
-
-def head_by_hand(stacked: np.ndarray, head: HeadWeights) -> tuple[np.ndarray, float]:
-    """The head as its docstring tells it: stacked (rows, columns, channels) -> patches, logit."""
-    own = np.maximum(stacked @ head.mix[:, :, 0, 0].T + head.mix_bias, 0)
-    padded = np.pad(own, ((1, 1), (1, 1), (0, 0)))
-    beside = np.zeros_like(own)
-    for dy in range(3):
-        for dx in range(3):
-            window = padded[dy : dy + own.shape[0], dx : dx + own.shape[1]]
-            beside += window * head.near[:, 0, dy, dx]
-    seen = own + np.maximum(beside + head.near_bias, 0)
-    patches = seen @ head.patch[0, :, 0, 0] + head.patch_bias[0]
-    highest = np.sort(patches.ravel())[-head.top :].mean()
-    whole = seen.mean(axis=(0, 1)) @ head.whole[0] + head.whole_bias[0]
-    return patches, float(highest + whole)

@@ -13,6 +13,7 @@ from trainer.data.items import Dataset
 from trainer.data.split import split
 from trainer.judge.session import open_session
 from trainer.learn import scratch, supervised
+from trainer.learn.fit import Fitting
 from trainer.learn.samples import input_face
 
 pytestmark = pytest.mark.torch
@@ -47,7 +48,7 @@ def test_exported_backbone_computes_what_torch_does(dataset: Dataset) -> None:
 def test_own_backbone_learns_and_becomes_one_int8_file(dataset: Dataset, tmp_path: Path) -> None:
     own = scratch.train(dataset, QUICK, quietly)
     assert own.face.input_shape == (1, 64, 64, 1) and own.face.heatmap == (4, 4)
-    settings = supervised.Settings(steps=40, copies=60)
+    settings = supervised.Settings(fitting=Fitting(steps=40), copies=60)
     trained = supervised.train(dataset, own, settings, tmp_path, quietly)
     session = open_session(trained.int8)
     (score,) = session.run(["score"], {"image": np.zeros((1, 64, 64, 1), np.uint8)})

@@ -30,11 +30,12 @@ from trainer.runs import Run, Runs
 @click.option("--data", required=True, help="Name of the data set.")
 @click.option(
     "--learner",
-    type=click.Choice(["supervised"]),
+    type=click.Choice(list(training.LEARNERS)),
     default="supervised",
     show_default=True,
-    help="supervised: a patch head on frozen features, from about 10 defects.",
+    help="supervised: from 10 defects; good-only: from 10 good pictures and no defect.",
 )
+@click.option("--good", type=click.IntRange(1), help="good-only: draw so many.  [default: all]")
 @click.option(
     "--backbone",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -1,4 +1,8 @@
-"""Features of pictures from the int8 backbone in ONNX Runtime: the numbers the box will see."""
+"""Features of pictures from the int8 backbone in ONNX Runtime: the numbers the box will see.
+
+One pass serves every fit: each row of the cache knows its picture, so a cross-validation chooses
+rows and computes no feature again.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,22 +15,37 @@ from onnx import ModelProto
 from edge.core.runtime import ort
 from trainer.judge.session import open_session
 from trainer.learn import samples
-from trainer.learn.backbone import COARSE, FINE
+from trainer.learn.backbone import COARSE, FINE, Backbone
 from trainer.learn.samples import Sample
 
 Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
 Plan = Sequence[tuple[int, int]]
 Track = Callable[[Plan, str], Iterable[tuple[int, int]]]
+
+CHUNK = 32  # pictures at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Features (n, rows, columns, channels) on disk, labels (n,), defect coverage of patches
-    (n, rows, columns): NaN where unknown."""
+    """Rows are copies of pictures, in the order of the plan; the two maps lie on disk."""
 
-    maps: NDArray[np.float16]
-    labels: NDArray[np.int64]
-    coverage: Floats
+    maps: NDArray[np.float16]  # (n, rows, columns, channels), for the head
+    narrow: NDArray[np.float16]  # (n, rows, columns, sum of widths), for the memory
+    widths: tuple[int, ...]  # channels of each layer in `narrow`
+    labels: NDArray[np.int64]  # (n,)
+    coverage: Floats  # (n, rows, columns) defective share of a patch; NaN: nobody knows
+    picture: Rows  # (n,) which picture a row shows
+    copy: NDArray[np.int64]  # (n,) 0: as it was taken
+
+    def of(self, pictures: Iterable[int], label: int | None = None, as_taken: bool = False) -> Rows:
+        """Rows of some pictures, perhaps of one label, perhaps without augmented copies."""
+        chosen = np.isin(self.picture, list(pictures))
+        if label is not None:
+            chosen &= self.labels == label
+        if as_taken:
+            chosen &= self.copy == 0
+        return np.flatnonzero(chosen)
 
 
 def stack(fine: Floats, coarse: Floats) -> Floats:
@@ -34,51 +53,76 @@ def stack(fine: Floats, coarse: Floats) -> Floats:
 
     (c, rows*r, columns*r) and (d, rows, columns) -> (rows, columns, 2c+d).
     """
-    _, rows, columns = coarse.shape
-    cells = fine.reshape(len(fine), rows, fine.shape[1] // rows, columns, -1)
+    cells = _cells(fine, coarse.shape[1:])
     channels = np.concatenate([cells.mean(axis=(2, 4)), cells.max(axis=(2, 4)), coarse])
     return np.ascontiguousarray(channels.transpose(1, 2, 0))
 
 
-def extract(session: ort.InferenceSession, sample: Sample) -> Floats:
-    """Stacked features (rows, columns, channels) of one picture."""
-    fine, coarse = session.run([FINE, COARSE], {"image": sample.image[None]})
-    return stack(fine[0], coarse[0])
+def stack_narrow(layers: Sequence[Floats], grid: tuple[int, int]) -> Floats:
+    """Every layer (c, rows*r, columns*r) as means on the coarse grid: (rows, columns, sum of c)."""
+    channels = np.concatenate([_cells(layer, grid).mean(axis=(2, 4)) for layer in layers])
+    return np.ascontiguousarray(channels.transpose(1, 2, 0))
+
+
+def _cells(layer: Floats, grid: tuple[int, ...]) -> Floats:
+    rows, columns = grid
+    channels, height, width = layer.shape
+    return layer.reshape(channels, rows, height // rows, columns, width // columns)
+
+
+def extract(
+    session: ort.InferenceSession, backbone: Backbone, sample: Sample
+) -> tuple[Floats, Floats]:
+    """Features of one picture for the head and for the memory, both (rows, columns, channels)."""
+    names = [FINE, COARSE, *backbone.narrow]
+    fine, coarse, *narrow = (tap[0] for tap in session.run(names, {"image": sample.image[None]}))
+    return stack(fine, coarse), stack_narrow(narrow, backbone.face.heatmap)
 
 
 def build(
-    backbone: ModelProto,
+    net: ModelProto,
+    backbone: Backbone,
     pictures: Sequence[Sample],
     plan: Plan,
     make: Callable[[Sample, int], Sample],
-    file: Path,
+    folder: Path,
     track: Track,
 ) -> Cache:
-    """Run every planned copy through the backbone, once; the maps lie in `file` (16-bit floats,
-    exact enough for values of 8 bits)."""
-    session = open_session(backbone.SerializeToString(), threads=2)
-    rows, columns, channels = extract(session, pictures[0]).shape
-    maps = np.lib.format.open_memmap(
-        file, mode="w+", dtype=np.float16, shape=(len(plan), rows, columns, channels)
+    """Run every planned copy (picture, copy) through the int8 `net` of the backbone, once.
+
+    The maps lie in `folder` as 16-bit floats, exact enough for values of 8 bits.
+    """
+    session = open_session(net.SerializeToString(), threads=2)
+    rows, columns = backbone.face.heatmap
+    wide, narrow = (
+        np.lib.format.open_memmap(
+            folder / f"{name}.npy", "w+", np.float16, (len(plan), rows, columns, map.shape[-1])
+        )
+        for name, map in zip(
+            ("maps", "narrow"), extract(session, backbone, pictures[0]), strict=True
+        )
     )
-    labels = np.asarray([pictures[n].label for n, _ in plan], dtype=np.int64)
+    labels = np.empty(len(plan), np.int64)
     shares = np.empty((len(plan), rows, columns), np.float32)
     for place, (n, copy) in enumerate(track(plan, "features")):
         sample = make(pictures[n], copy)
-        maps[place] = extract(session, sample)
+        wide[place], narrow[place] = extract(session, backbone, sample)
+        labels[place] = sample.label
         shares[place] = samples.coverage(sample, rows, columns)
-    return Cache(maps, labels, shares)
+    picture, copies = np.asarray(plan, dtype=np.int64).T
+    widths = tuple(backbone.shape(tap)[0] for tap in backbone.narrow)
+    return Cache(wide, narrow, widths, labels, shares, picture, copies)
 
 
-def channel_statistics(cache: Cache) -> tuple[Floats, Floats]:
-    """(mean, standard deviation) of each channel over all patches."""
-    total = np.zeros(cache.maps.shape[-1])
+def channel_statistics(maps: NDArray[np.float16], rows: Rows) -> tuple[Floats, Floats]:
+    """(mean, standard deviation) of each channel over all patches of some rows."""
+    total = np.zeros(maps.shape[-1])
     squares = np.zeros_like(total)
-    for picture in cache.maps:
-        patches = picture.reshape(-1, len(total)).astype(np.float64)
+    for row in rows:
+        patches = maps[row].reshape(-1, len(total)).astype(np.float64)
         total += patches.sum(axis=0)
         squares += (patches**2).sum(axis=0)
-    n = cache.maps.shape[0] * cache.maps.shape[1] * cache.maps.shape[2]
+    n = len(rows) * maps.shape[1] * maps.shape[2]
     mean = total / n
     deviation = np.sqrt(np.maximum(squares / n - mean**2, 0.0))
     dead = deviation < 1e-3  # a channel that never moves must not amplify its rounding

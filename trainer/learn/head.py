@@ -88,12 +88,11 @@ class HeadWeights:
     patch_bias: Floats
     whole: Floats  # (1, hidden)
     whole_bias: Floats
-    top: int
-    temperature: float
+    top: int  # patches whose mean is the picture's logit, but for the look at the whole
 
 
-def weights(head: PatchHead, temperature: float) -> HeadWeights:
-    """Fold and copy. `temperature` divides the logit, so that scores never run into 0 or 1."""
+def weights(head: PatchHead) -> HeadWeights:
+    """Fold and copy."""
     mean, deviation = head.mean.double(), head.deviation.double()
     mix = head.mix.weight.double() / deviation
     bias = head.mix.bias.double() - (mix * mean).sum(dim=(1, 2, 3))
@@ -107,8 +106,21 @@ def weights(head: PatchHead, temperature: float) -> HeadWeights:
         whole=_array(head.whole.weight),
         whole_bias=_array(head.whole.bias),
         top=head.top,
-        temperature=temperature,
     )
+
+
+def logits(head: HeadWeights, maps: NDArray[np.floating]) -> Floats:
+    """Logit of each picture, (n,), from stacked features (n, rows, columns, channels)."""
+    mix, mix_bias, near, near_bias, patch, patch_bias, whole, whole_bias = (
+        torch.from_numpy(getattr(head, name)) for name in head.__slots__ if name != "top"
+    )
+    with torch.no_grad():
+        x = torch.from_numpy(np.asarray(maps, dtype=np.float32)).permute(0, 3, 1, 2)
+        x = F.relu(F.conv2d(x, mix, mix_bias))
+        x = x + F.relu(F.conv2d(x, near, near_bias, padding=1, groups=len(near)))
+        patches = F.conv2d(x, patch, patch_bias).flatten(1)
+        highest = patches.topk(head.top, dim=1).values.mean(dim=1)
+        return _array(highest + F.linear(x.mean(dim=(2, 3)), whole, whole_bias)[:, 0])
 
 
 def _array(tensor: Tensor) -> Floats:

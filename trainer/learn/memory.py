@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
+LEAST = 10  # good pictures
 DIMS = 64
 TOP_SHARE = 0.01  # of the patches: a defect is small
 SHRINKAGE, SHRINKAGE_OF_FEW, FEW = 0.1, 0.2, 40  # towards the mean covariance of all places
@@ -54,7 +55,9 @@ def fit(maps: ArrayLike, widths: Sequence[int], dims: int = DIMS) -> Memory:
     )
 
 
-def reduction(maps: NDArray[np.floating], widths: Sequence[int], dims: int) -> tuple[Doubles, Doubles]:
+def reduction(
+    maps: NDArray[np.floating], widths: Sequence[int], dims: int
+) -> tuple[Doubles, Doubles]:
     """Standardise each channel, weigh its layer, keep the `dims` main directions of all patches:
     (matrix (dims, channels), shift (dims,))."""
     mean, covariance = moments(maps)
@@ -93,11 +96,11 @@ def reduce(maps: NDArray[np.floating], project: Doubles, shift: Doubles) -> Doub
 def whitening(centred: Doubles, shrinkage: float) -> Doubles:
     """From what is left of (places, n, dims) after the mean to one matrix per place (places, dims,
     dims) whose product with it has mean square 1 over the dimensions."""
-    places, n, dims = centred.shape
+    _, n, dims = centred.shape
     own = centred.transpose(0, 2, 1) @ centred / max(1, n - 1)
     common = own.mean(axis=0)
-    ridge = RIDGE * np.trace(common) / dims * np.eye(dims)
-    covariance = (1 - shrinkage) * own + shrinkage * common + ridge
+    ridge = max(RIDGE * np.trace(common) / dims, 1e-9)
+    covariance = (1 - shrinkage) * own + shrinkage * common + ridge * np.eye(dims)
     inverse: Doubles = np.linalg.inv(np.linalg.cholesky(covariance)) / np.sqrt(dims)
     return inverse
 
@@ -107,7 +110,8 @@ def distances(memory: Memory, maps: ArrayLike) -> Floats:
     maps = np.asarray(maps)
     seen = reduce(maps, memory.project.astype(np.float64), memory.shift.astype(np.float64))
     off = seen @ memory.whiten.transpose(0, 2, 1) - memory.centre[:, None]
-    return np.linalg.norm(off, axis=2).T.reshape(maps.shape[:3]).astype(np.float32)
+    found: Floats = np.linalg.norm(off, axis=2).T.reshape(maps.shape[:3]).astype(np.float32)
+    return found
 
 
 def scores(memory: Memory, maps: ArrayLike) -> Floats:
@@ -118,4 +122,5 @@ def scores(memory: Memory, maps: ArrayLike) -> Floats:
 def highest(patches: Floats, top: int) -> Floats:
     """Mean of the `top` highest of each picture's patches (n, rows, columns)."""
     flat = np.sort(patches.reshape(len(patches), -1), axis=1)
-    return flat[:, -top:].mean(axis=1)
+    mean: Floats = flat[:, -top:].mean(axis=1)
+    return mean

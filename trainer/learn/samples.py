@@ -34,22 +34,6 @@ def load(dataset: Dataset, item: Item, face: Face) -> Sample:
     return Sample(to_input(dataset.image(item), face)[0], item.label, mask)
 
 
-def load_good(dataset: Dataset, split: str, face: Face, track: Track) -> list[Sample]:
-    """The good pictures of a split. Raises LinegateError if there are none."""
-    items = [item for item in dataset.of(split) if item.label == GOOD]
-    if not items:
-        raise LinegateError(
-            f"data set {dataset.name!r} has no good picture in split {split!r}: "
-            f"run `linegate-trainer split --data {dataset.name} --again`"
-        )
-    return [load(dataset, item, face) for item in track(items, f"good pictures of {split}")]
-
-
-def inputs(samples: Sequence[Sample], rng: Generator) -> list[Image]:
-    """Inputs [1,H,W,C] to calibrate int8 on: a draw of the pictures."""
-    return [samples[n].image[None] for n in rng.permutation(len(samples))[:CALIBRATION]]
-
-
 def coverage(sample: Sample, rows: int, columns: int) -> NDArray[np.float32]:
     """Share of each patch that is defective, (rows, columns): NaN where nobody drew a mask."""
     if sample.label == 0:

@@ -22,9 +22,10 @@ from trainer.data.items import Dataset
 from trainer.learn import samples
 from trainer.learn.augment import augment
 from trainer.learn.backbone import COARSE, FINE, Backbone, fresh_model
+from trainer.learn.fit import THREADS, schedule
 from trainer.learn.head import PatchHead, loss
 from trainer.learn.samples import Sample
-from trainer.learn.supervised import THREADS, load_pictures, schedule
+from trainer.learn.stock import both as load_pictures
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 

@@ -1,0 +1,91 @@
+"""The loop that fits a patch head to cached features."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import cos, pi
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor
+
+from trainer.learn import features, head
+from trainer.learn.features import Cache, Rows
+from trainer.learn.head import HeadWeights, PatchHead
+
+Track = Callable[[Sequence[Any], str], Iterable[Any]]
+
+THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """The knobs of the loop, with what worked on four sets of real parts."""
+
+    steps: int = 400
+    batch: int = 32
+    defect_share: float = 0.4  # of a batch
+    rate: float = 2e-3  # AdamW, warm-up over 5 %, then a cosine down to 1 %
+    weight_decay: float = 0.05
+    gradient_norm: float = 2.0
+    mask_weight: float = 0.5
+    feature_noise: float = 0.1  # in standard deviations of a channel
+    average: float = 0.98  # the weights kept are a running mean
+
+
+def fit_head(
+    cache: Cache, rows: Rows, fitting: Fitting, rng: Generator, track: Track
+) -> HeadWeights:
+    """Fit a head to some rows of the cache, good and defective ones."""
+    torch.set_num_threads(THREADS)
+    torch.manual_seed(int(rng.integers(2**31)))
+    mean, deviation = features.channel_statistics(cache.maps, rows)
+    _, height, width, channels = cache.maps.shape
+    model = PatchHead(channels, height * width, mean, deviation)
+    kept = torch.optim.swa_utils.AveragedModel(
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(fitting.average)
+    )
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=fitting.rate, weight_decay=fitting.weight_decay
+    )
+    model.train()
+    for step in track(range(fitting.steps), "head"):
+        optimiser.param_groups[0]["lr"] = fitting.rate * schedule(step, fitting.steps)
+        x, labels, coverage = batch(cache, rows, fitting, rng)
+        patches, logits = model(x, fitting.feature_noise)
+        loss = head.loss(patches, logits, labels, coverage, fitting.mask_weight)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), fitting.gradient_norm)
+        optimiser.step()
+        kept.update_parameters(model)
+    return head.weights(kept.module.eval())
+
+
+def schedule(step: int, steps: int) -> float:
+    """Learning rate as a share of its peak: linear warm-up, cosine to 1 %."""
+    warm = max(1, steps // 20)
+    if step < warm:
+        return (step + 1) / warm
+    along = (step - warm) / max(1, steps - warm)
+    return 0.01 + 0.99 * (1 + cos(pi * along)) / 2
+
+
+def batch(
+    cache: Cache, rows: Rows, fitting: Fitting, rng: Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(features [n, channels, rows, columns], labels [n], coverage [n, rows, columns])."""
+    labels = cache.labels[rows]
+    n_defects = round(fitting.batch * fitting.defect_share)
+    chosen = np.concatenate(
+        [
+            rng.choice(rows[labels == 1], n_defects),
+            rng.choice(rows[labels == 0], fitting.batch - n_defects),
+        ]
+    )
+    return (
+        torch.from_numpy(cache.maps[chosen].astype(np.float32)).permute(0, 3, 1, 2),
+        torch.from_numpy(cache.labels[chosen]).float(),
+        torch.from_numpy(cache.coverage[chosen]),
+    )

@@ -1,0 +1,134 @@
+"""Learner `good-only`: from good pictures alone, for a line that has shown no defect yet.
+
+A memory of good parts; from some 50 good pictures on, a head beside it that was taught on
+synthetic defects.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+
+from edge.core.errors import LinegateError
+from edge.core.recipe import Orientation
+from trainer.data.items import DEFECT, GOOD, Dataset
+from trainer.learn import augment, features, memory, stock, tails
+from trainer.learn.backbone import Backbone
+from trainer.learn.defects import spoil
+from trainer.learn.features import Cache
+from trainer.learn.fit import Fitting, fit_head
+from trainer.learn.quantize import quantize
+from trainer.learn.samples import Sample
+from trainer.learn.tails import Tails
+from trainer.learn.trained import Trained, finish
+
+Track = Callable[[Sequence[Any], str], Iterable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The knobs, with what worked on four sets of real parts."""
+
+    seed: int = 0
+    good: int | None = None  # draw so many good pictures; None: all
+    head_from: int = 50  # good pictures; with fewer the memory alone judges
+    synthetic: int = 1000  # defective pictures, made of good ones
+    copies: int = 600  # of good pictures, augmented
+    strength: float = 0.6  # of the augmentation
+    orientation: Orientation = "fixed"  # how else the part may lie, by its recipe
+    memory_weight: float = 1.0  # beside the head's 1
+    fitting: Fitting = field(default_factory=Fitting)
+    full_range: bool = False  # 8-bit weights: only for boxes with VNNI or Arm
+
+
+def train(
+    dataset: Dataset, backbone: Backbone, settings: Settings, work: Path, track: Track
+) -> Trained:
+    """Learn from the good pictures of the training split. Raises LinegateError if there are fewer
+    than `memory.LEAST`."""
+    rng = np.random.default_rng(settings.seed)
+    pictures = draw(stock.good(dataset, "train", backbone.face, track), settings.good, rng)
+    aside = stock.good(dataset, "val", backbone.face, track)
+    net = quantize(backbone, stock.inputs(pictures, rng), settings.full_range)
+    make = maker(pictures, settings, rng)
+    cache = features.build(
+        net,
+        backbone,
+        [*pictures, *aside],
+        plan(len(pictures), len(aside), settings),
+        make,
+        work,
+        track,
+    )
+    left_out = range(len(pictures), len(pictures) + len(aside))
+    tail = fit(cache, range(len(pictures)), left_out, settings, rng, track)
+    return finish(net, backbone, tail, about(tail, len(pictures)))
+
+
+def draw(pictures: list[Sample], wanted: int | None, rng: Generator) -> list[Sample]:
+    """`wanted` of the pictures, or all. Raises LinegateError if there are too few."""
+    if min(len(pictures), wanted or len(pictures)) < memory.LEAST or len(pictures) < (wanted or 0):
+        raise LinegateError(
+            f"{len(pictures)} good pictures to train on"
+            + ("" if wanted is None else f", {wanted} asked for")
+            + f"; the good-only learner needs {memory.LEAST}"
+        )
+    return (
+        pictures
+        if wanted is None
+        else [pictures[n] for n in rng.permutation(len(pictures))[:wanted]]
+    )
+
+
+def plan(learnt: int, aside: int, settings: Settings) -> list[tuple[int, int]]:
+    """(picture, copy): 0 as it was taken, above 0 augmented, below 0 spoilt."""
+    taken = [(n, 0) for n in range(learnt + aside)]
+    if learnt < settings.head_from:
+        return taken
+    augmented = [(k % learnt, 1 + k // learnt) for k in range(settings.copies)]
+    spoilt = [(k % learnt, -1 - k // learnt) for k in range(settings.synthetic)]
+    return [*taken, *augmented, *spoilt]
+
+
+def maker(
+    pictures: Sequence[Sample], settings: Settings, rng: Generator
+) -> Callable[[Sample, int], Sample]:
+    """What makes the copies of the plan."""
+
+    def make(sample: Sample, copy: int) -> Sample:
+        if copy == 0:
+            return sample
+        other = augment.augment(sample, rng, settings.strength, settings.orientation)
+        if copy > 0:
+            return other
+        donor = pictures[int(rng.integers(len(pictures)))].image
+        image, mask = spoil(other.image, donor, rng)
+        return Sample(image, DEFECT, mask)
+
+    return make
+
+
+def fit(
+    cache: Cache,
+    learnt: Sequence[int],
+    left_out: Sequence[int],
+    settings: Settings,
+    rng: Generator,
+    track: Track,
+) -> Tails:
+    """Memory, and head where the cache has synthetic defects, from the pictures `learnt`; brought
+    to one scale on good ones of `left_out`."""
+    known = memory.fit(cache.narrow[cache.of(learnt, GOOD, as_taken=True)], cache.widths)
+    rows = cache.of(learnt)
+    taught = (cache.labels[rows] == DEFECT).any()
+    head = fit_head(cache, rows, settings.fitting, rng, track) if taught else None
+    aside = cache.of(left_out, GOOD, as_taken=True)
+    return tails.join(head, known, settings.memory_weight, cache, aside)
+
+
+def about(tail: Tails, n: int) -> str:
+    beside = "" if tail.head is None else ", and a head taught on synthetic defects"
+    return f"memory of {n} good pictures{beside}"
