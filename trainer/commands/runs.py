@@ -47,7 +47,8 @@ def _line(run: Run) -> str:
 
 
 def _auroc(run: Run, key: str) -> str:
-    return f"{run.results[key]['auroc']:.4f}" if key in run.results else "-"
+    auroc = run.results.get(key, {}).get("auroc")
+    return "-" if auroc is None else f"{auroc:.4f}"
 
 
 def _all_of(run: Run) -> str:

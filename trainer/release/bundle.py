@@ -38,7 +38,7 @@ def describe(
         name=facts.name,
         version=facts.version,
         sha256=hashlib.sha256(model).hexdigest(),
-        learner="supervised",
+        learner=run.learner,
         face=Face.model_validate(run.results["face"]),
         thresholds=Thresholds.model_validate(run.results["thresholds"]),
         reference=run.results["reference"],
