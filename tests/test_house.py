@@ -175,6 +175,7 @@ def test_core_holds_what_is_allowed_there() -> None:
         "edge.jobs, edge.build",
         "edge.commands.demo, edge.commands.run, edge.commands.replay",
         "trainer.__main__, trainer.commands.ingest",
+        "trainer.__main__, trainer.commands.preview",
     ],
 )
 def test_box_and_ingest_run_without_the_training_libraries(modules: str) -> None:

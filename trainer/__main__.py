@@ -10,6 +10,7 @@ COMMANDS = {
     "ingest": Lazy("trainer.commands.ingest", "Take in the records and images that stations send."),
     "import": Lazy("trainer.commands.import_", "Take pictures and their labels into a data set."),
     "split": Lazy("trainer.commands.split", "Cut a data set into train, val and test by part."),
+    "preview": Lazy("trainer.commands.preview", "Show what training makes of pictures; judge it."),
     "train": Lazy("trainer.commands.train", "Train a model: from pictures to one int8 file."),
     "calibrate": Lazy("trainer.commands.calibrate", "Set other thresholds, for another risk."),
     "evaluate": Lazy("trainer.commands.evaluate", "Judge a run's int8 file on held-out parts."),
@@ -35,6 +36,7 @@ def main() -> None:
     \b
     linegate-trainer import parts/split.csv --name parts
     linegate-trainer split --data parts
+    linegate-trainer preview --data parts --to sheet.png
     linegate-trainer train --data parts
     linegate-trainer evaluate --run parts-1 --split test
     linegate-trainer release --run parts-1 --to models/parts

@@ -22,6 +22,7 @@ from trainer.data.items import DEFECT, GOOD, Dataset
 from trainer.judge import evaluate, reference, thresholds
 from trainer.judge.evaluate import Scored
 from trainer.judge.thresholds import Risk
+from trainer.report import preview, sheet
 from trainer.runs import Run, Runs
 
 if TYPE_CHECKING:
@@ -148,6 +149,12 @@ def judge(
     runs.keep(run, "model.onnx", trained.int8)
     runs.keep(run, "float.onnx", trained.float32)
     runs.keep(run, "scores-val.csv", scores_csv(scored))
+
+
+def keep_sheet(runs: Runs, run: Run, dataset: Dataset, options: Options) -> None:
+    """What the run learnt from, as a picture for a person to judge."""
+    drawn = preview.sheet(dataset, face_of(run), options.orientation, options.seed)
+    runs.keep(run, preview.ARTIFACT, sheet.png(drawn))
 
 
 def parity(int8: Scored, twin: Scored) -> Parity:

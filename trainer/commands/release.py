@@ -15,6 +15,7 @@ from trainer.data import catalog
 from trainer.data.items import Dataset
 from trainer.release import bundle, card, golden
 from trainer.release.bundle import Facts
+from trainer.report import looks
 from trainer.runs import Run, Runs
 
 
@@ -55,6 +56,7 @@ def command(
         raise LinegateError(
             f"data set {dataset.name!r} has changed since run {run.id}; train again"
         )
+    looks.refuse_rejected(run)
     model = runs.artifact(run, "model.onnx")
     held_out = training.held_out_scores(runs, run)
     examples = golden.choose(dataset, training.face_of(run), model, held_out)

@@ -95,6 +95,7 @@ def command(
         trained = training.train(dataset, options, work, progress)
         risk = Risk(alpha, delta, false_rejects)
         training.judge(runs, run, dataset, trained, risk, progress)
+        training.keep_sheet(runs, run, dataset, options)
     _tell(run, as_json)
 
 
@@ -134,6 +135,7 @@ def _tell(run: Run, as_json: bool) -> None:
         f"{val['n_good']} good, {val['n_defect']} defective)"
     )
     click.echo(describe(Thresholds.model_validate(run.results["thresholds"])))
+    click.echo(f"look: linegate-trainer preview --run {run.id} --to sheet.png")
     click.echo(f"next: linegate-trainer evaluate --run {run.id} --split test")
     if as_json:
         print_json(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from edge.core.manifest import Manifest, Thresholds
+from trainer.report import looks
 from trainer.runs import Run
 
 
@@ -107,6 +108,8 @@ def _limits(run: Run, manifest: Manifest) -> list[str]:
         f"against {parity.auroc_float:.4f}; a single score moved by up to "
         f"{parity.max_score_change:.3f}. Thresholds belong to the int8 file.",
         f"- Near-copies between training and held-out pictures: {run.results['near_copies']}.",
+        f"- The sheet of training copies and synthetic defects: "
+        f"{looks.last(run) or 'nobody has looked at it'}.",
         "",
     ]
 
