@@ -4,23 +4,19 @@
 thresholds, parity, reference) -> record`
 """
 
-import csv
-import io
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.core import metrics
 from edge.core.errors import LinegateError
-from edge.core.manifest import Face, Parity
+from edge.core.manifest import Face
 from edge.core.recipe import Orientation
 from trainer.config import Home
 from trainer.data import leakage
-from trainer.data.items import DEFECT, GOOD, Dataset
-from trainer.judge import evaluate, reference, thresholds
-from trainer.judge.evaluate import Scored
+from trainer.data.items import GOOD, Dataset
+from trainer.judge import evaluate, record, reference, scores
 from trainer.judge.thresholds import Risk
 from trainer.report import preview, sheet
 from trainer.runs import Run, Runs
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
     from trainer.learn.trained import Trained
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
-GOLDEN_TOLERANCE = 0.05  # how far a score may lie away on another box
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +127,20 @@ def judge(
     face, val = trained.backbone.face, dataset.of("val")
     scored = evaluate.score(trained.int8, face, dataset, val, track)
     twin = evaluate.score(trained.float32, face, dataset, val, track)
-    good, defect = scored.of(GOOD), scored.of(DEFECT)
-    parts = [item.part for item in scored.items if item.label == DEFECT]
-    cuts = thresholds.fit(good, thresholds.weakest(defect, parts), risk)
+    table = scores.rows(scored, twin)
     normal = [item for item in dataset.of("train") if item.label == GOOD]
     run.results |= {
         "backbone": trained.backbone.name,
         "about": trained.about,
         "face": face.model_dump(mode="json"),
         "val": evaluate.figures(scored),
-        "thresholds": cuts.model_dump(mode="json"),
-        "parity": parity(scored, twin).model_dump(mode="json"),
-        "reference": reference.statistics(dataset, normal, good),
+        "reference": reference.statistics(dataset, normal, scored.of(GOOD)),
+        **record.thresholds(table, risk),
     }
     runs.keep(run, "backbone.onnx", trained.backbone.model.SerializeToString(deterministic=True))
     runs.keep(run, "model.onnx", trained.int8)
     runs.keep(run, "float.onnx", trained.float32)
-    runs.keep(run, "scores-val.csv", scores_csv(scored))
+    runs.keep(run, "scores-val.csv", scores.write(table))
 
 
 def keep_sheet(runs: Runs, run: Run, dataset: Dataset, options: Options) -> None:
@@ -157,49 +149,21 @@ def keep_sheet(runs: Runs, run: Run, dataset: Dataset, options: Options) -> None
     runs.keep(run, preview.ARTIFACT, sheet.png(drawn))
 
 
-def parity(int8: Scored, twin: Scored) -> Parity:
-    """How far the int8 file is from its float twin, on the same pictures."""
-    return Parity(
-        auroc_float=metrics.auroc(twin.of(GOOD), twin.of(DEFECT)),
-        auroc_int8=metrics.auroc(int8.of(GOOD), int8.of(DEFECT)),
-        max_score_change=float(abs(int8.scores - twin.scores).max()),
-        n=len(int8.items),
-        golden_tolerance=GOLDEN_TOLERANCE,
-    )
-
-
 def face_of(run: Run) -> Face:
     return Face.model_validate(run.results["face"])
 
 
-def scores_csv(scored: Scored) -> bytes:
-    """One line per picture, all digits of the score: path,label,score,part."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", "label", "score", "part"])
-    for item, score in zip(scored.items, scored.scores, strict=True):
-        table.writerow([item.path, item.label, repr(float(score)), item.part])
-    return text.getvalue().encode()
-
-
-def calibrate(runs: Runs, run: Run, risk: Risk, command: str) -> None:
+def calibrate(runs: Runs, run: Run, risk: Risk, domain: str | None, command: str) -> None:
     """Set other thresholds on the kept val scores; evaluations with the old ones are dropped."""
-    rows = list(csv.DictReader(io.StringIO(runs.artifact(run, "scores-val.csv").decode())))
-    good, defect = (
-        [float(row["score"]) for row in rows if row["label"] == str(label)]
-        for label in (GOOD, DEFECT)
-    )
-    parts = [row.get("part", row["path"]) for row in rows if row["label"] == str(DEFECT)]
-    cuts = thresholds.fit(good, thresholds.weakest(defect, parts), risk)
+    table = scores.read(runs.artifact(run, "scores-val.csv"))
     kept = {name: v for name, v in run.results.items() if not name.startswith("evaluation-")}
-    run.results = kept | {"thresholds": cuts.model_dump(mode="json"), "calibrated_by": command}
+    run.results = kept | record.thresholds(table, risk, domain) | {"calibrated_by": command}
     runs.save(run)
 
 
 def held_out_scores(runs: Runs, run: Run) -> dict[str, float]:
     """Scores of the val split by path."""
-    table = csv.DictReader(io.StringIO(runs.artifact(run, "scores-val.csv").decode()))
-    return {row["path"]: float(row["score"]) for row in table}
+    return {row.path: row.score for row in scores.read(runs.artifact(run, "scores-val.csv"))}
 
 
 def work_folder(home: Home, run: Run) -> Path:

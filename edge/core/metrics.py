@@ -71,6 +71,8 @@ class Share:
         return clopper_pearson(self.k, self.n)
 
     def __str__(self) -> str:
+        if not self.n:
+            return "unknown (0 of 0)"
         low, high = self.interval
         return f"{self.value:.1%} ({self.k} of {self.n}; 95 %: {low:.1%} to {high:.1%})"
 

@@ -6,41 +6,56 @@ from edge.core.cli import print_json
 from edge.core.manifest import Thresholds
 from trainer import training
 from trainer.clock import SystemClock
-from trainer.commands.common import command_line, describe, json_option, risk_options
+from trainer.commands.common import command_line, json_option
+from trainer.commands.risk import risk_options
+from trainer.commands.telling import describe, domain_lines, outcome_lines
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.judge.thresholds import Risk
-from trainer.runs import Runs
+from trainer.runs import Run, Runs
 
 
 @click.command("calibrate")
 @click.option("--run", "run_id", required=True, help="Which run (see `runs`).")
+@click.option("--domain", help="Only parts of this domain of the data set count, and are meant.")
 @risk_options
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context,
-    /,
-    run_id: str,
-    alpha: float,
-    delta: float,
-    false_rejects: float,
-    as_json: bool,
+    ctx: click.Context, /, run_id: str, domain: str | None, risk: Risk, as_json: bool
 ) -> None:
     """Set a run's thresholds anew, from its scores on the val split.
 
     Say what an escape may cost before you look at the test split: a guarantee that was chosen
-    after the exam is none. Evaluations with the old thresholds are dropped.
+    after the exam is none. Evaluations with the old thresholds are dropped. Costs and the time
+    that persons have may lower the passing threshold, never lift it over what the guarantee
+    carries.
+
+    With --domain the thresholds are those of one domain (a variant, a lot): release them as a
+    bundle of its own, for the recipe of that domain.
 
     \b
-    Example:
+    Examples:
       linegate-trainer calibrate --run housing-1 --alpha 0.02
+      linegate-trainer calibrate --run housing-1 --domain grey --review-capacity 0.05
+      linegate-trainer calibrate --run housing-1 --escape-cost 400 --reject-cost 5 --review-cost 1
     """
     home = find_home()
     runs = Runs(catalog.open_catalog(home), home, SystemClock())
     run = runs.get(run_id)
-    training.calibrate(runs, run, Risk(alpha, delta, false_rejects), command_line(ctx))
-    click.echo(describe(Thresholds.model_validate(run.results["thresholds"])))
-    click.echo(f"next: linegate-trainer evaluate --run {run.id} --split test")
+    training.calibrate(runs, run, risk, domain, command_line(ctx))
+    _tell(run)
     if as_json:
-        print_json({"run": run.id, "thresholds": run.results["thresholds"]})
+        keys = ("thresholds", "risk", "shares", "cost", "domains")
+        print_json({"run": run.id, **{key: run.results.get(key) for key in keys}})
+
+
+def _tell(run: Run) -> None:
+    for line in (
+        describe(Thresholds.model_validate(run.results["thresholds"])),
+        "on val, where they were set:",
+        *outcome_lines(run.results["outcome"], run.results["cost"]),
+        *domain_lines(run.results["domains"]),
+        f"next: linegate-trainer evaluate --run {run.id} --split test",
+    ):
+        click.echo(line)

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import track
 
 from edge.core.errors import LinegateError
-from edge.core.manifest import Thresholds
 from edge.core.recipe import Orientation, Recipe, parse_recipe
 
 T = TypeVar("T")
@@ -39,36 +38,6 @@ def _words(param: click.Parameter, value: object) -> list[str]:
 def progress(steps: Sequence[T], what: str) -> Iterable[T]:
     """Walk through long work with a bar on stderr; standard output stays the machine's."""
     return track(steps, description=what, console=Console(stderr=True), transient=False)
-
-
-def describe(thresholds: Thresholds) -> str:
-    """Both cuts, and the guarantee in one sentence, or why there is none."""
-    cuts = (
-        f"pass below {thresholds.pass_below:.4f}, rework from {thresholds.rework_from:.4f}, "
-        "a person between\n"
-    )
-    if thresholds.guarantee is None:
-        return f"{cuts}no guarantee: {thresholds.no_guarantee}"
-    g = thresholds.guarantee
-    return (
-        f"{cuts}guarantee: at most {g.alpha:.1%} of defects pass, with {1 - g.delta:.0%} "
-        f"confidence, from {g.n_defects} held-out defects of which {g.missed} were missed "
-        f"({g.runtime}, {g.architecture})"
-    )
-
-
-def risk_options(command: Command) -> Command:
-    """--alpha, --delta, --false-rejects: see trainer.judge.thresholds.Risk."""
-    share = click.FloatRange(0, 1, min_open=True, max_open=True)
-    for name, default, text in (
-        ("--false-rejects", 0.01, "Good parts that may be reworked without a person."),
-        ("--delta", 0.05, "1 - confidence in it."),
-        ("--alpha", 0.05, "Share of defects that may pass."),
-    ):
-        command = click.option(name, type=share, default=default, show_default=True, help=text)(
-            command
-        )
-    return command
 
 
 def recipe_options(command: Command) -> Command:

@@ -4,18 +4,17 @@ from typing import Any
 
 import click
 
-from edge.core import metrics
 from edge.core.cli import print_json
 from edge.core.errors import LinegateError
 from edge.core.manifest import Thresholds
 from trainer import training
 from trainer.clock import SystemClock
 from trainer.commands.common import json_option, progress
+from trainer.commands.telling import figure, outcome_lines, parity_lines
 from trainer.config import find_home
 from trainer.data import catalog
-from trainer.data.items import DEFECT, GOOD, SPLITS, Dataset
-from trainer.judge import evaluate
-from trainer.judge.evaluate import Outcome
+from trainer.data.items import SPLITS, Dataset
+from trainer.judge import evaluate, record, scores
 from trainer.runs import Run, Runs
 
 
@@ -40,8 +39,8 @@ def command(run_id: str, split: str, data: str | None, as_json: bool) -> None:
     run = runs.get(run_id)
     dataset = catalog.load(db, data or run.dataset)
     _same_revision(run, dataset)
-    result, outcome = _evaluate(runs, run, dataset, split)
-    _tell(result, outcome, split)
+    result = _evaluate(runs, run, dataset, split)
+    _tell(result, split)
     if as_json:
         print_json(result)
 
@@ -54,33 +53,35 @@ def _same_revision(run: Run, dataset: Dataset) -> None:
         )
 
 
-def _evaluate(runs: Runs, run: Run, dataset: Dataset, split: str) -> tuple[dict[str, Any], Outcome]:
+def _evaluate(runs: Runs, run: Run, dataset: Dataset, split: str) -> dict[str, Any]:
     model, face, items = runs.artifact(run, "model.onnx"), training.face_of(run), dataset.of(split)
     scored = evaluate.score(model, face, dataset, items, progress)
     twin = evaluate.score(runs.artifact(run, "float.onnx"), face, dataset, items, progress)
-    outcome = evaluate.outcome(scored, Thresholds.model_validate(run.results["thresholds"]))
+    table = scores.rows(scored, twin)
+    cuts = Thresholds.model_validate(run.results["thresholds"])
+    judged = record.exam(table, cuts, record.risk_of(run.results))
     result = {
         "run": run.id,
         "data": dataset.name,
         "split": split,
         **evaluate.figures(scored),
-        "outcome": {name: str(getattr(outcome, name)) for name in outcome.__slots__},
+        **judged,
         "int8": {
             **evaluate.speed(model, face, dataset, items),
-            "auroc_float": metrics.auroc(twin.of(GOOD), twin.of(DEFECT)),
+            "auroc_float": judged["parity"]["auroc_float"],
         },
     }
     name = split if dataset.name == run.dataset else f"{dataset.name}-{split}"
     run.results[f"evaluation-{name}"] = result
-    runs.keep(run, f"scores-{name}.csv", training.scores_csv(scored))
+    runs.keep(run, f"scores-{name}.csv", scores.write(table))
     runs.save(run)
-    return result, outcome
+    return result
 
 
-def _tell(result: dict[str, Any], outcome: Outcome, split: str) -> None:
+def _tell(result: dict[str, Any], split: str) -> None:
     def line(name: str, key: str) -> str:
         low, high = result["intervals"][key]
-        return f"{name:36}{result[key]:.4f}   95 %: {low:.3f} to {high:.3f}"
+        return f"{name:36}{figure(result[key])}   95 %: {low:.3f} to {high:.3f}"
 
     int8 = result["int8"]
     click.echo(
@@ -88,14 +89,11 @@ def _tell(result: dict[str, Any], outcome: Outcome, split: str) -> None:
         f"{result['n_defect']} defective pictures, int8 file in ONNX Runtime"
     )
     click.echo(line("AUROC", "auroc"))
-    click.echo(f"{'average precision':36}{result['ap']:.4f}")
+    click.echo(f"{'average precision':36}{figure(result['ap'])}")
     click.echo(line("defects found at 1 % false reject", "recall_at_1pct_fr"))
     click.echo(line("defects found at 5 % false reject", "recall_at_5pct_fr"))
-    click.echo("with its thresholds:")
-    click.echo(f"  escapes, of defective parts        {outcome.escapes}")
-    click.echo(f"  overkill, of good parts            {outcome.overkill}")
-    click.echo(f"  for a person, of these parts       {outcome.review}")
-    click.echo(
-        f"{int8['ms_1t']:.2f} ms on one thread, {int8['mb']:.2f} MB; "
-        f"AUROC of the float twin {int8['auroc_float']:.4f}"
-    )
+    domain = f", on parts of {result['domain']}" if result["domain"] else ""
+    click.echo(f"with its thresholds{domain}:")
+    click.echo("\n".join(outcome_lines(result["outcome"], result["cost"])))
+    click.echo("\n".join(parity_lines(result["parity"], result["parity_kinds"])))
+    click.echo(f"{int8['ms_1t']:.2f} ms on one thread, {int8['mb']:.2f} MB")

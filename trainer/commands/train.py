@@ -12,14 +12,14 @@ from trainer import training
 from trainer.clock import SystemClock
 from trainer.commands.common import (
     command_line,
-    describe,
     json_option,
     orientation_of,
     progress,
     recipe_options,
-    risk_options,
     size_px,
 )
+from trainer.commands.risk import risk_options
+from trainer.commands.telling import describe, domain_lines, figure, outcome_lines, parity_lines
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.judge.thresholds import Risk
@@ -58,9 +58,7 @@ def command(
     data: str,
     taps: str | None,
     size: str | None,
-    alpha: float,
-    delta: float,
-    false_rejects: float,
+    risk: Risk,
     recipe: Path | None,
     orientation: Orientation | None,
     as_json: bool,
@@ -93,7 +91,6 @@ def command(
         run.results["near_copies"] = len(near)
         work = training.work_folder(home, run)
         trained = training.train(dataset, options, work, progress)
-        risk = Risk(alpha, delta, false_rejects)
         training.judge(runs, run, dataset, trained, risk, progress)
         training.keep_sheet(runs, run, dataset, options)
     _tell(run, as_json)
@@ -131,10 +128,17 @@ def _tell(run: Run, as_json: bool) -> None:
     low, high = val["intervals"]["auroc"]
     click.echo(f"run {run.id}: {run.seconds:.0f} s, {run.peak_mb:.0f} MB at most")
     click.echo(
-        f"val: AUROC {val['auroc']:.4f} (95 %: {low:.3f} to {high:.3f}; "
+        f"val: AUROC {figure(val['auroc'])} (95 %: {low:.3f} to {high:.3f}; "
         f"{val['n_good']} good, {val['n_defect']} defective)"
     )
-    click.echo(describe(Thresholds.model_validate(run.results["thresholds"])))
+    for line in (
+        describe(Thresholds.model_validate(run.results["thresholds"])),
+        "on val, where they were set:",
+        *outcome_lines(run.results["outcome"], run.results["cost"]),
+        *domain_lines(run.results["domains"]),
+        *parity_lines(run.results["parity"], run.results["parity_kinds"]),
+    ):
+        click.echo(line)
     click.echo(f"look: linegate-trainer preview --run {run.id} --to sheet.png")
     click.echo(f"next: linegate-trainer evaluate --run {run.id} --split test")
     if as_json:
@@ -144,6 +148,7 @@ def _tell(run: Run, as_json: bool) -> None:
                 "seconds": run.seconds,
                 "val": val,
                 "thresholds": run.results["thresholds"],
+                "outcome": run.results["shares"],
                 "parity": run.results["parity"],
                 "near_copies": run.results["near_copies"],
             }

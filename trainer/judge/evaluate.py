@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.core import metrics
-from edge.core.manifest import Face, Thresholds
-from edge.core.metrics import Share
+from edge.core.manifest import Face
 from edge.core.preprocess import Image, to_input
 from trainer.data.items import DEFECT, GOOD, Dataset, Item
 from trainer.judge import session
@@ -41,15 +40,19 @@ def score(
 
 
 def figures(scored: Scored) -> dict[str, Any]:
-    """What others rely on: auroc, ap, recalls and counts; and the intervals beside them."""
+    """What others rely on: auroc, ap, recalls and counts; and the intervals beside them. None
+    where there are no good or no defective parts to tell apart."""
     good, defect = scored.of(GOOD), scored.of(DEFECT)
     auroc = metrics.auroc(good, defect)
     at_1, at_5 = (metrics.recall_at(good, defect, share) for share in (0.01, 0.05))
-    return {
+    values = {
         "auroc": auroc,
         "ap": metrics.average_precision(good, defect),
         "recall_at_1pct_fr": at_1.value,
         "recall_at_5pct_fr": at_5.value,
+    }
+    return {
+        **{name: value if good and defect else None for name, value in values.items()},
         "n_good": len(good),
         "n_defect": len(defect),
         "intervals": {
@@ -58,25 +61,6 @@ def figures(scored: Scored) -> dict[str, Any]:
             "recall_at_5pct_fr": at_5.interval,
         },
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the thresholds do to parts: shares with their intervals."""
-
-    escapes: Share  # defective parts that pass
-    overkill: Share  # good parts that are reworked without a person
-    review: Share  # parts of both kinds that a person must see
-
-
-def outcome(scored: Scored, thresholds: Thresholds) -> Outcome:
-    good, defect = scored.of(GOOD), scored.of(DEFECT)
-    between = sum(thresholds.pass_below <= s < thresholds.rework_from for s in good + defect)
-    return Outcome(
-        escapes=Share(sum(s < thresholds.pass_below for s in defect), len(defect)),
-        overkill=Share(sum(s >= thresholds.rework_from for s in good), len(good)),
-        review=Share(between, len(good) + len(defect)),
-    )
 
 
 def speed(model: bytes, face: Face, dataset: Dataset, items: Sequence[Item]) -> dict[str, float]:
