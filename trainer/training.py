@@ -6,7 +6,7 @@ thresholds, parity, reference) -> record`
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,10 +124,13 @@ def judge(
     runs: Runs, run: Run, dataset: Dataset, trained: "Trained", risk: Risk, track: Track
 ) -> None:
     """Everything that is known before the test split is opened goes into the run's record."""
+    from trainer.learn import saturation
+
     face, val = trained.backbone.face, dataset.of("val")
     scored = evaluate.score(trained.int8, face, dataset, val, track)
     twin = evaluate.score(trained.float32, face, dataset, val, track)
     table = scores.rows(scored, twin)
+    sums = saturation.of_file(trained.int8)
     normal = [item for item in dataset.of("train") if item.label == GOOD]
     run.results |= {
         "backbone": trained.backbone.name,
@@ -135,6 +138,7 @@ def judge(
         "face": face.model_dump(mode="json"),
         "val": evaluate.figures(scored),
         "reference": reference.statistics(dataset, normal, scored.of(GOOD)),
+        "saturation": {**asdict(sums), "target": sums.target},
         **record.thresholds(table, risk),
     }
     runs.keep(run, "backbone.onnx", trained.backbone.model.SerializeToString(deterministic=True))

@@ -22,7 +22,7 @@ from trainer.runs import Run, Runs
 @click.command("release")
 @click.option("--run", "run_id", required=True, help="Which run (see `runs`).")
 @click.option("--to", "folder", required=True, type=click.Path(path_type=Path), help="The bundle.")
-@click.option("--name", help="The model's name in recipes.  [default: the data set's]")
+@click.option("--name", help="The model's name in recipes.  [default: the data set's, and domain]")
 @click.option("--version", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--purpose", default="", help="What it is for, for the card.")
 @click.option("--licence", multiple=True, help="Of data and backbone; may be given twice.")
@@ -61,7 +61,7 @@ def command(
     held_out = training.held_out_scores(runs, run)
     examples = golden.choose(dataset, training.face_of(run), model, held_out)
     facts = Facts(
-        name=name or _as_name(dataset.name),
+        name=name or _default_name(dataset, run),
         version=version,
         purpose=purpose or f"Tells good from defective parts of the data set {dataset.name}.",
         licences=licence,
@@ -88,6 +88,12 @@ def _commands(dataset: Dataset, run: Run, release: str) -> tuple[str, ...]:
     ]
     calibrated = [run.results["calibrated_by"]] if "calibrated_by" in run.results else []
     return (*dataset.commands, run.command, *calibrated, *judged, release)
+
+
+def _default_name(dataset: Dataset, run: Run) -> str:
+    """Thresholds of one domain make a model of their own."""
+    domain = run.results["thresholds"].get("domain")
+    return _as_name(f"{dataset.name}-{domain}" if domain else dataset.name)
 
 
 def _as_name(text: str) -> str:

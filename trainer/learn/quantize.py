@@ -25,6 +25,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from edge.core.errors import LinegateError
 from edge.core.preprocess import Image
+from trainer.learn import saturation
 from trainer.learn.backbone import Backbone, fresh_model
 
 SCALE, ZERO_POINT = 1 / 128, 128  # of the input: (x - 128) / 128
@@ -35,6 +36,7 @@ def quantize(backbone: Backbone, pictures: Iterable[Image], full_range: bool) ->
 
     `pictures` are some 100 inputs [1,H,W,C] for calibration. `full_range` uses all 8 bits of the
     weights: only for processors with VNNI or Arm; elsewhere 16-bit sums of the kernels saturate.
+    Raises LinegateError if they could though it was not asked for.
     """
     with tempfile.TemporaryDirectory() as folder:
         source, ready, result = (Path(folder) / f"{n}.onnx" for n in ("float", "ready", "int8"))
@@ -52,6 +54,7 @@ def quantize(backbone: Backbone, pictures: Iterable[Image], full_range: bool) ->
             calibrate_method=CalibrationMethod.MinMax,
         )
         model = onnx.load(str(result))
+    saturation.check(model, full_range)
     return eat_bytes(model, backbone)
 
 
