@@ -3,7 +3,7 @@
 QDQ, uint8 activations, int8 weights per channel, MinMax over training pictures. Then a graph
 edit: the float input and its QuantizeLinear make way for uint8 NHWC -> Transpose -> the existing
 DequantizeLinear with scale 1/128 and zero point 128, which *is* (x - 128) / 128: normalisation
-costs nothing, and the box sends bytes.
+costs nothing, and the box sends bytes. See `stem` for the first layer's form.
 """
 
 import tempfile
@@ -27,6 +27,7 @@ from edge.core.errors import LinegateError
 from edge.core.preprocess import Image
 from trainer.learn import saturation
 from trainer.learn.backbone import Backbone, fresh_model
+from trainer.learn.stem import by_words
 
 SCALE, ZERO_POINT = 1 / 128, 128  # of the input: (x - 128) / 128
 
@@ -53,9 +54,9 @@ def quantize(backbone: Backbone, pictures: Iterable[Image], full_range: bool) ->
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
         )
-        model = onnx.load(str(result))
+        model = by_words(eat_bytes(onnx.load(str(result)), backbone))
     saturation.check(model, full_range)
-    return eat_bytes(model, backbone)
+    return model
 
 
 def float_twin(backbone: Backbone) -> ModelProto:
