@@ -35,23 +35,30 @@ def split(items: Sequence[Item], shares: Shares, seed: int, by: By = "part") -> 
     """
     if by == "lot":
         _check_lots(items)
-    left = _wanted(items, shares)
-    placed = []
-    for group in _shuffled(items, seed, by):
+    groups = shuffled(items, seed, by)
+    dealt = zip(deal(groups, shares), groups, strict=True)
+    return [item.moved(SPLITS[best]) for best, group in dealt for item in group]
+
+
+def deal(groups: Sequence[Sequence[Item]], shares: Sequence[int]) -> list[int]:
+    """Which of the shares each group goes to: always where it fills the need of its labels best.
+    Give large groups first."""
+    left = _wanted([item for group in groups for item in group], shares)
+    dealt = []
+    for group in groups:
         labels = Counter(item.label for item in group)
-        best = max(SPLITS, key=lambda name: _need(left[name], labels))
+        dealt.append(max(range(len(shares)), key=lambda n: _need(left[n], labels)))
         for label, n in labels.items():
-            left[best][label] -= n
-        placed += [item.moved(best) for item in group]
-    return placed
+            left[dealt[-1]][label] -= n
+    return dealt
 
 
-def _wanted(items: Sequence[Item], shares: Shares) -> dict[str, dict[Label, int]]:
-    """Pictures of each label that each split shall get."""
-    wanted: dict[str, dict[Label, int]] = {name: {} for name in SPLITS}
+def _wanted(items: Sequence[Item], shares: Sequence[int]) -> list[dict[Label, int]]:
+    """Pictures of each label that each share shall get."""
+    wanted: list[dict[Label, int]] = [{} for _ in shares]
     for label, n in Counter(item.label for item in items).items():
-        for name, size in zip(SPLITS, largest_remainder(n, shares), strict=True):
-            wanted[name][label] = size
+        for own, size in zip(wanted, largest_remainder(n, shares), strict=True):
+            own[label] = size
     return wanted
 
 
@@ -71,7 +78,8 @@ def _check_lots(items: Sequence[Item]) -> None:
         raise LinegateError("fewer than three lots (column `domain`): split by part")
 
 
-def _shuffled(items: Sequence[Item], seed: int, by: By) -> list[list[Item]]:
+def shuffled(items: Sequence[Item], seed: int, by: By = "part") -> list[list[Item]]:
+    """The parts (or lots) in an order that only the seed decides, but large ones first."""
     groups = defaultdict(list)
     for item in sorted(items, key=lambda item: item.path):
         groups[item.part if by == "part" else item.domain].append(item)
