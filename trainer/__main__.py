@@ -11,6 +11,7 @@ COMMANDS = {
     "import": Lazy("trainer.commands.import_", "Take pictures and their labels into a data set."),
     "split": Lazy("trainer.commands.split", "Cut a data set into train, val and test by part."),
     "preview": Lazy("trainer.commands.preview", "Show what training makes of pictures; judge it."),
+    "pretrain": Lazy("trainer.commands.pretrain", "Teach a backbone of our own to see."),
     "train": Lazy("trainer.commands.train", "Train a model: from pictures to one int8 file."),
     "calibrate": Lazy("trainer.commands.calibrate", "Set other thresholds, for another risk."),
     "evaluate": Lazy("trainer.commands.evaluate", "Judge a run's int8 file on held-out parts."),

@@ -160,7 +160,7 @@ def tint(image: Floats, opacity: Floats, donor: Floats, rng: Generator) -> Float
     if rng.random() < 0.4:
         grain = rng.normal(0, 0.3 * abs(step), image.shape[:2]).astype(np.float32)
         tinted = tinted + grain[..., None]
-    return tinted
+    return np.asarray(tinted, dtype=np.float32)
 
 
 def paste(image: Floats, opacity: Floats, donor: Floats, rng: Generator) -> Floats:

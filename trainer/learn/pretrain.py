@@ -1,0 +1,203 @@
+"""`linegate-trainer pretrain`: our own backbone, taught on procedural pictures alone.
+
+Two things are asked of the net at once. *Which place is this?* Patches of one view find themselves
+in another view of the same picture among all patches of the batch (InfoNCE, van den Oord et al.
+2018, dense as in Wang et al. 2021): features that tell places apart and do not mind light, focus
+and noise. *Has somebody altered it?* Patches on a synthetic defect are told from all others, at
+both strides.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edge.core.errors import LinegateError
+from trainer.learn import net
+from trainer.learn.backbone import Backbone
+from trainer.learn.lessons import VIEW_PX, Lesson
+from trainer.learn.net import COARSE_CHANNELS, FINE_CHANNELS, Trunk, device
+
+Track = Callable[[Sequence[Any], str], Iterable[Any]]
+Batches = Callable[[int, range, int], AbstractContextManager[Iterator[Lesson]]]
+
+NAME = "procedural"
+SIDE_PX = 224  # of the exported net; it can be cut to other sizes later
+EMBEDDING = 64
+TEMPERATURE = 0.1
+AVERAGE = 0.999  # the weights kept are a running mean
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The knobs of a run. More steps are more lessons; the rate falls over the last fifth."""
+
+    seed: int = 0
+    steps: int = 20_000
+    pairs: int = 32  # in a batch
+    rate: float = 2e-3  # AdamW
+    weight_decay: float = 0.02
+    gradient_norm: float = 2.0
+    save_every: int = 500  # steps
+
+
+class Pupil(nn.Module):  # type: ignore[misc]
+    """The trunk, and what asks it questions while it learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = Trunk(3)
+        self.place = nn.Sequential(
+            nn.Conv2d(COARSE_CHANNELS, COARSE_CHANNELS, 1),
+            nn.ReLU(),
+            nn.Conv2d(COARSE_CHANNELS, EMBEDDING, 1),
+        )
+        self.altered_fine = nn.Conv2d(FINE_CHANNELS, 1, 1)
+        self.altered_coarse = nn.Conv2d(COARSE_CHANNELS, 1, 1)
+
+    def forward(self, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(places, altered at stride 8, altered at stride 16) of views [n, 3, S, S]."""
+        fine, coarse = self.trunk(views)
+        return self.place(coarse), self.altered_fine(fine)[:, 0], self.altered_coarse(coarse)[:, 0]
+
+
+def train(
+    settings: Settings, folder: Path, batches: Batches, track: Track, threads: int = 1
+) -> Backbone:
+    """The loop. It goes on where a run with the same settings stopped in `folder`; more steps
+    are a longer run. `batches` is `lessons.ahead`.
+
+    Raises LinegateError if `folder` holds a run with other settings.
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(settings.seed)
+    where, pupil = device(), Pupil().to(memory_format=torch.channels_last)
+    pupil = pupil.to(where).train()
+    kept = torch.optim.swa_utils.AveragedModel(
+        pupil,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE),
+        use_buffers=True,
+    )
+    optimiser = torch.optim.AdamW(
+        pupil.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
+    )
+    state = {"pupil": pupil, "kept": kept, "optimiser": optimiser}
+    begin = resume(folder, settings, state)
+    steps = range(begin, settings.steps)
+    with batches(settings.seed, steps, settings.pairs) as made:
+        for step, lesson in zip(track(steps, "pretrain"), made, strict=True):
+            optimiser.param_groups[0]["lr"] = settings.rate * schedule(step, settings.steps)
+            with autocast(where):
+                wrong = loss(pupil, lesson, where)
+            optimiser.zero_grad()
+            wrong.backward()
+            torch.nn.utils.clip_grad_norm_(pupil.parameters(), settings.gradient_norm)
+            optimiser.step()
+            kept.update_parameters(pupil)
+            if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
+                save(folder, settings, state, step + 1)
+    return net.export(kept.module.eval().cpu().trunk, NAME, SIDE_PX, SIDE_PX)
+
+
+def schedule(step: int, steps: int) -> float:
+    """Learning rate as a share of its peak: warm up, hold, fall linearly over the last fifth. What
+    was held can be learnt on with more steps."""
+    warm, fall = 200, 0.2 * steps
+    return min(1.0, (step + 1) / warm, max(0.01, (steps - step) / fall))
+
+
+def loss(pupil: Pupil, lesson: Lesson, where: torch.device) -> Tensor:
+    n = len(lesson.first)
+    views = tensor(np.concatenate([lesson.first, lesson.second]), where)
+    places, fine, coarse = pupil(views)
+    masks = torch.from_numpy(lesson.masks).to(where).float()[:, None] / 255.0
+    clean = torch.zeros_like(masks)
+    both = torch.cat([clean, masks])
+    found = altered_loss(fine, both) + altered_loss(coarse, both)
+    moves = torch.from_numpy(lesson.moves).to(where)
+    return found + place_loss(places[:n].float(), places[n:].float(), moves, masks)
+
+
+def altered_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Half for the patches that are altered, half for the others; a patch that is only touched
+    does not count. Logits [n, h, w], masks [n, 1, S, S]."""
+    logits = logits.float()
+    share = F.adaptive_avg_pool2d(masks, logits.shape[-2:])[:, 0]
+    on, off = share > 0.08, share == 0
+    hit = F.softplus(-logits[on]).mean() if on.any() else logits.sum() * 0.0
+    return 0.5 * hit + 0.5 * F.softplus(logits[off]).mean()
+
+
+def place_loss(first: Tensor, second: Tensor, moves: Tensor, masks: Tensor) -> Tensor:
+    """InfoNCE over the patches of a batch: maps [n, d, h, w] of both views. Patches that left the
+    second view or are spoilt in it ask nothing."""
+    grid = partners(moves, first.shape[-1])
+    found = F.normalize(F.grid_sample(second, grid, align_corners=False), dim=1)
+    share = F.adaptive_avg_pool2d(masks, second.shape[-2:])
+    spoilt = F.grid_sample(share, grid, align_corners=False)[:, 0]
+    asks = (grid.abs().amax(dim=-1) < 1) & (spoilt < 0.01)
+    own = F.normalize(first, dim=1).permute(0, 2, 3, 1)[asks]
+    other = found.permute(0, 2, 3, 1)[asks]
+    likeness = own @ other.T / TEMPERATURE
+    return F.cross_entropy(likeness, torch.arange(len(own), device=own.device))
+
+
+def partners(moves: Tensor, cells: int) -> Tensor:
+    """Where the centres of the first view's cells lie in the second: [n, cells, cells, 2] in -1..1,
+    from affine matrices [n, 2, 3] in pixels."""
+    along = (torch.arange(cells, device=moves.device) + 0.5) * (VIEW_PX / cells) - 0.5
+    y, x = torch.meshgrid(along, along, indexing="ij")
+    points = torch.stack([x, y, torch.ones_like(x)], dim=-1)
+    moved = torch.einsum("nij,hwj->nhwi", moves, points)
+    return (moved + 0.5) * (2.0 / VIEW_PX) - 1.0
+
+
+def tensor(views: np.ndarray, where: torch.device) -> Tensor:
+    """uint8 [n, H, W, 3] -> (x - 128) / 128, [n, 3, H, W]."""
+    return (torch.from_numpy(views).to(where).float().permute(0, 3, 1, 2) - 128) / 128
+
+
+def autocast(where: torch.device) -> Any:
+    """bf16 where the hardware computes it; elsewhere it would be slower than float32."""
+    flags = torch.backends.cpu.get_cpu_capability() if where.type == "cpu" else ""
+    fast = where.type == "cuda" or "AVX512" in flags
+    return torch.autocast(where.type, torch.bfloat16) if fast else nullcontext()
+
+
+# Checkpoints -------------------------------------------------------------------------------------
+
+
+def save(folder: Path, settings: Settings, state: dict[str, Any], step: int) -> None:
+    """Whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / "checkpoint.part"
+    states = {name: thing.state_dict() for name, thing in state.items()}
+    torch.save({"settings": _identity(settings), "step": step, **states}, part)
+    os.replace(part, folder / "checkpoint.pt")
+
+
+def resume(folder: Path, settings: Settings, state: dict[str, Any]) -> int:
+    """Take up what lies in `folder`; the step to go on with."""
+    file = folder / "checkpoint.pt"
+    if not file.exists():
+        return 0
+    saved = torch.load(file, map_location="cpu", weights_only=True)
+    if saved["settings"] != _identity(settings):
+        raise LinegateError(
+            f"{file} is of a run with other settings ({saved['settings']}): use these, or another "
+            "folder"
+        )
+    for name, thing in state.items():
+        thing.load_state_dict(saved[name])
+    return int(saved["step"])
+
+
+def _identity(settings: Settings) -> dict[str, Any]:
+    return {k: v for k, v in asdict(settings).items() if k not in ("steps", "save_every")}
