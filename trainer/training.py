@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.core.errors import LinegateError
 from edge.core.manifest import Face
+from edge.core.preprocess import to_input
 from edge.core.recipe import Orientation
 from trainer.config import Home
 from trainer.data import leakage
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from trainer.learn.backbone import Backbone
     from trainer.learn.trained import Trained
 
+LAYER_PICTURES = 16
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
@@ -168,6 +170,17 @@ def calibrate(runs: Runs, run: Run, risk: Risk, domain: str | None, command: str
 def held_out_scores(runs: Runs, run: Run) -> dict[str, float]:
     """Scores of the val split by path."""
     return {row.path: row.score for row in scores.read(runs.artifact(run, "scores-val.csv"))}
+
+
+def layers(runs: Runs, run: Run, dataset: Dataset, track: Track) -> list[dict[str, Any]]:
+    """Where the int8 file loses most against its float twin, over some pictures of val."""
+    from trainer.learn import layers as inside
+
+    items, face = dataset.of("val"), face_of(run)
+    some = items[:: max(1, len(items) // LAYER_PICTURES)][:LAYER_PICTURES]
+    inputs = (to_input(dataset.image(item), face) for item in track(some, "layers"))
+    int8, twin = (runs.artifact(run, name) for name in ("model.onnx", "float.onnx"))
+    return [asdict(layer) for layer in inside.compare(int8, twin, inputs)]
 
 
 def work_folder(home: Home, run: Run) -> Path:

@@ -1,13 +1,23 @@
 """`linegate-trainer runs`: what was trained, newest last."""
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from edge.core.cli import print_json
 from edge.core.errors import LinegateError
+from edge.core.manifest import Thresholds
+from trainer import training
 from trainer.clock import SystemClock
-from trainer.commands.common import json_option
+from trainer.commands.common import json_option, progress
+from trainer.commands.telling import (
+    describe,
+    domain_lines,
+    layer_lines,
+    outcome_lines,
+    parity_lines,
+)
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.runs import Run, Runs
@@ -15,16 +25,22 @@ from trainer.runs import Run, Runs
 
 @click.command("runs")
 @click.option("--run", "run_id", help="Everything about this one.")
+@click.option("--layers", is_flag=True, help="With --run: which layers lose most through int8.")
 @json_option
-def command(run_id: str | None, as_json: bool) -> None:
+def command(run_id: str | None, layers: bool, as_json: bool) -> None:
     """List all training runs with data, figures and cost.
 
     \b
-    Example:
+    Examples:
       linegate-trainer runs
+      linegate-trainer runs --run housing-1 --layers
     """
+    if layers and run_id is None:
+        raise click.UsageError("--layers looks into one run: name it with --run")
     home = find_home()
-    runs = Runs(catalog.open_catalog(home), home, SystemClock()).all()
+    db = catalog.open_catalog(home)
+    store = Runs(db, home, SystemClock())
+    runs = store.all()
     if run_id is not None:
         runs = [run for run in runs if run.id == run_id]
         if not runs:
@@ -34,8 +50,13 @@ def command(run_id: str | None, as_json: bool) -> None:
         click.echo(_line(run))
         if run_id is not None:
             click.echo(_all_of(run))
+    result: dict[str, Any] = {"runs": [asdict(run) for run in runs]}
+    if layers:
+        found = training.layers(store, runs[0], catalog.load(db, runs[0].dataset), progress)
+        click.echo("\n".join(layer_lines(found)))
+        result["layers"] = found
     if as_json:
-        print_json({"runs": [asdict(run) for run in runs]})
+        print_json(result)
 
 
 def _line(run: Run) -> str:
@@ -58,4 +79,19 @@ def _all_of(run: Run) -> str:
         *(f"  {name}: {value}" for name, value in run.params.items()),
         *(f"  {name}: artifacts/{sha256}" for name, sha256 in run.artifacts.items()),
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_judged(run)])
+
+
+def _judged(run: Run) -> list[str]:
+    """What is known of its thresholds and of its int8 file; older runs know less."""
+    known = run.results
+    lines = []
+    if "outcome" in known and "shares" in known:
+        lines += describe(Thresholds.model_validate(known["thresholds"])).splitlines()
+        lines += ["on val, where they were set:", *outcome_lines(known["outcome"], known["cost"])]
+        lines += domain_lines(known["domains"])
+    if "parity" in known:
+        lines += parity_lines(known["parity"], known.get("parity_kinds", []))
+    if "saturation" in known:
+        lines.append(f"for processors: {known['saturation']['target']}")
+    return lines

@@ -92,3 +92,16 @@ def domain_lines(domains: Sequence[Mapping[str, Any]]) -> list[str]:
         "own guarantee",
         *map(row, domains),
     ]
+
+
+def layer_lines(layers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Worst first: where int8 and float part."""
+    return [
+        "signal to noise of int8 against float, in dB (6 dB are one bit), worst layer first:",
+        f"  {'map':24} {'made by':10} {'after it':>8} {'its rounding':>12} {'noise it adds':>13}",
+        *(
+            f"  {x['name'][:24]:24} {x['made_by'][:10]:10} {x['after_db']:8.1f} "
+            f"{x['rounding_db']:12.1f} {x['added']:13.3%}"
+            for x in layers
+        ),
+    ]
