@@ -11,12 +11,13 @@ from numpy.random import Generator
 from torch import Tensor
 
 from trainer.learn import features, head
-from trainer.learn.features import Cache, Rows
+from trainer.learn.features import CHUNK, Cache, Rows
 from trainer.learn.head import HeadWeights, PatchHead
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
 THREADS = 2
+REACH_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Fitting:
     rate: float = 2e-3  # AdamW, warm-up over 5 %, then a cosine down to 1 %
     weight_decay: float = 0.05
     gradient_norm: float = 2.0
+    top_share: float = head.TOP_SHARE
     mask_weight: float = 0.5
     feature_noise: float = 0.1  # in standard deviations of a channel
     average: float = 0.98  # the weights kept are a running mean
@@ -42,7 +44,7 @@ def fit_head(
     torch.manual_seed(int(rng.integers(2**31)))
     mean, deviation = features.channel_statistics(cache.maps, rows)
     _, height, width, channels = cache.maps.shape
-    model = PatchHead(channels, height * width, mean, deviation)
+    model = PatchHead(channels, height * width, mean, deviation, fitting.top_share)
     kept = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(fitting.average)
     )
@@ -60,7 +62,15 @@ def fit_head(
         torch.nn.utils.clip_grad_norm_(model.parameters(), fitting.gradient_norm)
         optimiser.step()
         kept.update_parameters(model)
-    return head.weights(kept.module.eval())
+    final: PatchHead = kept.module.eval()
+    return head.weights(final, reach(final, cache, rows[:: len(rows) // REACH_ROWS + 1]))
+
+
+def reach(model: PatchHead, cache: Cache, rows: Rows) -> float:
+    """The largest value behind the first convolution: the int8 grid of the box must hold it."""
+    with torch.no_grad():
+        chunks = (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
+        return max(float(model.own(_maps(cache, chunk)).max()) for chunk in chunks)
 
 
 def schedule(step: int, steps: int) -> float:
@@ -85,7 +95,11 @@ def batch(
         ]
     )
     return (
-        torch.from_numpy(cache.maps[chosen].astype(np.float32)).permute(0, 3, 1, 2),
+        _maps(cache, chosen),
         torch.from_numpy(cache.labels[chosen]).float(),
         torch.from_numpy(cache.coverage[chosen]),
     )
+
+
+def _maps(cache: Cache, rows: Rows) -> Tensor:
+    return torch.from_numpy(cache.maps[rows].astype(np.float32)).permute(0, 3, 1, 2)

@@ -7,10 +7,11 @@ synthetic defects.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.random import Generator
+from onnx import ModelProto
 
 from edge.core.errors import LinegateError
 from edge.core.recipe import Orientation
@@ -25,6 +26,7 @@ from trainer.learn.samples import Sample
 from trainer.learn.tails import Tails
 from trainer.learn.trained import Trained, finish
 
+T = TypeVar("T")
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
@@ -52,23 +54,31 @@ def train(
     rng = np.random.default_rng(settings.seed)
     pictures = draw(stock.good(dataset, "train", backbone.face, track), settings.good, rng)
     aside = stock.good(dataset, "val", backbone.face, track)
-    net = quantize(backbone, stock.inputs(pictures, rng), settings.full_range)
     make = maker(pictures, settings, rng)
-    cache = features.build(
-        net,
-        backbone,
-        [*pictures, *aside],
-        plan(len(pictures), len(aside), settings),
-        make,
-        work,
-        track,
-    )
+    net, cache = look(pictures, aside, make, backbone, settings, rng, work, track)
     left_out = range(len(pictures), len(pictures) + len(aside))
     tail = fit(cache, range(len(pictures)), left_out, settings, rng, track)
     return finish(net, backbone, tail, about(tail, len(pictures)))
 
 
-def draw(pictures: list[Sample], wanted: int | None, rng: Generator) -> list[Sample]:
+def look(
+    pictures: Sequence[Sample],
+    aside: Sequence[Sample],
+    make: Callable[[Sample, int], Sample],
+    backbone: Backbone,
+    settings: Settings,
+    rng: Generator,
+    work: Path,
+    track: Track,
+) -> tuple[ModelProto, Cache]:
+    """The int8 backbone, and its features of good `pictures` with their copies, and of those
+    `aside`, which come last, as they were taken."""
+    net = quantize(backbone, stock.inputs(pictures, rng), settings.full_range)
+    copies = plan(len(pictures), len(aside), settings)
+    return net, features.build(net, backbone, [*pictures, *aside], copies, make, work, track)
+
+
+def draw(pictures: Sequence[T], wanted: int | None, rng: Generator) -> list[T]:
     """`wanted` of the pictures, or all. Raises LinegateError if there are too few."""
     if min(len(pictures), wanted or len(pictures)) < memory.LEAST or len(pictures) < (wanted or 0):
         raise LinegateError(
@@ -77,7 +87,7 @@ def draw(pictures: list[Sample], wanted: int | None, rng: Generator) -> list[Sam
             + f"; the good-only learner needs {memory.LEAST}"
         )
     return (
-        pictures
+        list(pictures)
         if wanted is None
         else [pictures[n] for n in rng.permutation(len(pictures))[:wanted]]
     )
@@ -86,7 +96,7 @@ def draw(pictures: list[Sample], wanted: int | None, rng: Generator) -> list[Sam
 def plan(learnt: int, aside: int, settings: Settings) -> list[tuple[int, int]]:
     """(picture, copy): 0 as it was taken, above 0 augmented, below 0 spoilt."""
     taken = [(n, 0) for n in range(learnt + aside)]
-    if learnt < settings.head_from:
+    if min(learnt, settings.good or learnt) < settings.head_from:
         return taken
     augmented = [(k % learnt, 1 + k // learnt) for k in range(settings.copies)]
     spoilt = [(k % learnt, -1 - k // learnt) for k in range(settings.synthetic)]

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 Floats = NDArray[np.float32]
 HIDDEN = 128
+ARRAYS = ("mix", "mix_bias", "near", "near_bias", "patch", "patch_bias", "whole", "whole_bias")
 TOP_SHARE = 0.03  # of the patches: a defect is small
 SMOOTHING = 0.02
 MASK_FROM = 0.05
@@ -19,9 +20,16 @@ class PatchHead(nn.Module):  # type: ignore[misc]
     """1x1 convolution, a depthwise look at the neighbours, one logit per patch; the picture's
     logit is the mean of the highest patch logits plus a linear look at the whole."""
 
-    def __init__(self, channels: int, patches: int, mean: Floats, deviation: Floats) -> None:
+    def __init__(
+        self,
+        channels: int,
+        patches: int,
+        mean: Floats,
+        deviation: Floats,
+        top_share: float = TOP_SHARE,
+    ) -> None:
         super().__init__()
-        self.top = max(1, round(TOP_SHARE * patches))
+        self.top = max(1, round(top_share * patches))
         self.register_buffer("mean", torch.from_numpy(mean).view(1, -1, 1, 1))
         self.register_buffer("deviation", torch.from_numpy(deviation).view(1, -1, 1, 1))
         self.mix = nn.Conv2d(channels, HIDDEN, 1)
@@ -32,14 +40,18 @@ class PatchHead(nn.Module):  # type: ignore[misc]
 
     def forward(self, features: Tensor, noise: float = 0.0) -> tuple[Tensor, Tensor]:
         """(patch logits [n, rows, columns], picture logits [n]) of features [n, channels, ...]."""
-        x = (features - self.mean) / self.deviation
-        if noise:
-            x = x + noise * _noise(x)
-        x = F.relu(self.mix(x))
+        x = self.own(features, noise)
         x = self.drop(x + F.relu(self.near(x)))
         patches = self.patch(x)[:, 0]
         highest = patches.flatten(1).topk(self.top, dim=1).values.mean(dim=1)
         return patches, highest + self.whole(x.mean(dim=(2, 3)))[:, 0]
+
+    def own(self, features: Tensor, noise: float = 0.0) -> Tensor:
+        """What each patch says of itself, [n, hidden, ...], never negative."""
+        x = (features - self.mean) / self.deviation
+        if noise:
+            x = x + noise * _noise(x)
+        return F.relu(self.mix(x))
 
 
 def _noise(x: Tensor) -> Tensor:
@@ -89,9 +101,10 @@ class HeadWeights:
     whole: Floats  # (1, hidden)
     whole_bias: Floats
     top: int  # patches whose mean is the picture's logit, but for the look at the whole
+    reach: float  # of the first convolution behind its relu, on the pictures it was fitted to
 
 
-def weights(head: PatchHead) -> HeadWeights:
+def weights(head: PatchHead, reach: float) -> HeadWeights:
     """Fold and copy."""
     mean, deviation = head.mean.double(), head.deviation.double()
     mix = head.mix.weight.double() / deviation
@@ -106,13 +119,14 @@ def weights(head: PatchHead) -> HeadWeights:
         whole=_array(head.whole.weight),
         whole_bias=_array(head.whole.bias),
         top=head.top,
+        reach=reach,
     )
 
 
 def logits(head: HeadWeights, maps: NDArray[np.floating]) -> Floats:
     """Logit of each picture, (n,), from stacked features (n, rows, columns, channels)."""
     mix, mix_bias, near, near_bias, patch, patch_bias, whole, whole_bias = (
-        torch.from_numpy(getattr(head, name)) for name in head.__slots__ if name != "top"
+        torch.from_numpy(getattr(head, name)) for name in ARRAYS
     )
     with torch.no_grad():
         x = torch.from_numpy(np.asarray(maps, dtype=np.float32)).permute(0, 3, 1, 2)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from onnx import ModelProto
 
 from edge.core.recipe import Orientation
 from trainer.data.items import GOOD, Dataset
@@ -50,16 +51,31 @@ def train(
     pictures = stock.both(dataset, backbone.face, track)
     aside = stock.good(dataset, "val", backbone.face, track)
     learnt, left_out = range(len(pictures)), range(len(pictures), len(pictures) + len(aside))
+    net, cache = look(pictures, aside, backbone, settings, rng, work, track)
+    tail = fit(cache, learnt, left_out, settings, rng, track)
+    return finish(net, backbone, tail, f"head and memory from {len(pictures)} pictures")
+
+
+def look(
+    pictures: Sequence[Sample],
+    aside: Sequence[Sample],
+    backbone: Backbone,
+    settings: Settings,
+    rng: Generator,
+    work: Path,
+    track: Track,
+) -> tuple[ModelProto, Cache]:
+    """The int8 backbone, and its features of all pictures: with copies, but those `aside`, which
+    come last, only as they were taken."""
     net = quantize(backbone, stock.inputs(pictures, rng), settings.full_range)
     poses = augment.poses(settings.orientation, pictures[0].image.shape)
+    left_out = range(len(pictures), len(pictures) + len(aside))
     plan = [*samples.copies(pictures, settings.copies, len(poses)), *((n, 0) for n in left_out)]
 
     def make(sample: Sample, copy: int) -> Sample:
         return augment.make_copy(sample, copy, rng, settings.strength, settings.orientation)
 
-    cache = features.build(net, backbone, [*pictures, *aside], plan, make, work, track)
-    tail = fit(cache, learnt, left_out, settings, rng, track)
-    return finish(net, backbone, tail, f"head and memory from {len(pictures)} pictures")
+    return net, features.build(net, backbone, [*pictures, *aside], plan, make, work, track)
 
 
 def fit(
