@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edge.core.recipe import Orientation
 from trainer.learn import augment
+from trainer.learn.defects import AREA_SHARE, VISIBLE_LEVELS
 from trainer.learn.samples import Sample
 
 ORIENTATIONS: tuple[Orientation, ...] = get_args(Orientation)
@@ -160,3 +161,19 @@ def test_dust_at_the_rim_of_a_small_picture_stays_inside() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         augment.dust(np.zeros((16, 16), np.uint8), rng, 1.0)
+
+
+def test_speck_of_dust_is_less_than_the_least_defect() -> None:
+    sigma_px, levels = augment.DUST_SIGMA_PX[1], augment.DUST_LEVELS[1]
+    change = levels * 2 * np.pi * sigma_px**2  # all grey levels of a speck together, at 224 px
+    assert change < VISIBLE_LEVELS * AREA_SHARE[0] * 224**2
+
+
+@pytest.mark.parametrize("level", [40, 180, 250])
+def test_no_copy_is_burnt_out(level: int) -> None:
+    rng = np.random.default_rng(0)
+    texture = np.clip(rng.normal(level, 12, (64, 64, 3)), 0, 255).astype(np.uint8)
+    white = (texture >= 250).mean()
+    for _ in range(40):
+        copy = augment.augment(Sample(texture, 0, None), rng, 1.0, "fixed")
+        assert (copy.image >= 254).mean() <= white + 0.08

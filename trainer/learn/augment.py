@@ -17,7 +17,7 @@ Matrix = NDArray[np.float64]  # 3x3, on homogeneous pixel coordinates (x, y, 1)
 Pose = tuple[bool, int]  # mirrored left to right first, then so many quarter turns
 
 _ROTATION_DEG, _SCALE, _SHIFT = 5.0, 0.07, 0.04  # learnt on four sets of real parts
-_GAIN, _GAMMA = 0.25, 0.2
+_GAIN, _GAMMA, _WHITE_SHARE = 0.25, 0.2, 0.05
 _BLUR_PX, _NOISE_LEVELS = (0.3, 1.0), (1.0, 6.0)
 _LIGHT_SHARE, _BLUR_SHARE, _NOISE_SHARE, _DUST_SHARE = 0.8, 0.15, 0.3, 0.2  # of the copies
 
@@ -124,11 +124,20 @@ def _warp(image: Image, move: Matrix) -> Image:
 
 
 def _light(image: Image, rng: Generator, strength: float) -> Image:
-    """Gain and gamma, as one table of 256 values."""
-    gain = np.exp(rng.uniform(-_GAIN, _GAIN) * strength)
+    """Gain and gamma, as one table of 256 values. What was not white stays so, but for a few
+    pixels: nobody could tell good from defective on a picture that is burnt out."""
     gamma = np.exp(rng.uniform(-_GAMMA, _GAMMA) * strength)
+    room = (_bright(image) / 255.0) ** -gamma
+    gain = min(np.exp(rng.uniform(-_GAIN, _GAIN) * strength), max(1.0, room))
     curve = 255.0 * gain * (np.arange(256) / 255.0) ** gamma
     return _u8(cv2.LUT(image, _u8(np.clip(curve + 0.5, 0, 255))))
+
+
+def _bright(image: Image) -> int:
+    """The grey level that the brightest `_WHITE_SHARE` of all values reach, at least 1."""
+    values = image.reshape(len(image), -1)
+    counts = cv2.calcHist([values], [0], None, [256], [0, 256]).cumsum()
+    return max(1, int(np.searchsorted(counts, (1 - _WHITE_SHARE) * values.size)))
 
 
 def _noise(image: Image, rng: Generator, deviation: float) -> Image:
