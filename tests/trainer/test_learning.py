@@ -202,3 +202,25 @@ def test_release_into_a_foreign_folder_is_refused(
     result = workshop("release", "--run", "spots-1", "--to", parts, code=1)
     assert "holds something else than a bundle" in result.output
     assert (parts / "parts.csv").exists()
+
+
+def test_thresholds_of_one_domain_make_a_bundle_of_their_own(
+    workshop: Workshop, parts: Path, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    rows = (parts / "parts.csv").read_text().splitlines()
+    lots = [row + (",domain" if n == 0 else f",lot{n % 2}") for n, row in enumerate(rows)]
+    (parts / "parts.csv").write_text("\n".join(lots))
+    trained = train(workshop, parts, tiny_backbone)
+    assert trained["parity"]["flips"] is not None and trained["parity"]["measured_on"]
+    workshop("calibrate", "--run", "spots-1", "--domain", "lot1", "--alpha", 0.6)
+    told = workshop("evaluate", "--run", "spots-1").output
+    assert "with its thresholds, on parts of lot1:" in told and "spot" in told
+    workshop("release", "--run", "spots-1", "--to", tmp_path / "lot1")
+    manifest = parse_manifest((tmp_path / "lot1" / "manifest.json").read_text(), "manifest.json")
+    assert manifest.label == "spots-lot1-1" and manifest.thresholds.domain == "lot1"
+    card = (tmp_path / "lot1" / "card.md").read_text()
+    assert "For parts of the domain **lot1**, and for no others." in card
+    assert "on test of spots, domain lot1: escapes" in card
+    assert "| spot | " in card and "for any processor" in card
+    result = answer(workshop("runs", "--run", "spots-1", "--layers", "--json"))
+    assert {layer["name"] for layer in result["layers"]} >= {"map0", "fine", "coarse"}

@@ -12,7 +12,7 @@ def figure(value: float | None) -> str:
 
 def describe(thresholds: Thresholds) -> str:
     """Both cuts and their promises in one sentence each, or why there is none."""
-    whose = f" for {thresholds.domain}" if thresholds.domain else ""
+    whose = f", for {thresholds.domain}" if thresholds.domain else ""
     lines = [
         f"pass below {thresholds.pass_below:.4f}, rework from {thresholds.rework_from:.4f}, "
         f"a person between{whose}"
