@@ -15,8 +15,9 @@ from onnx import ModelProto
 from edge.core.runtime import ort
 from trainer.judge.session import open_session
 from trainer.learn import samples
-from trainer.learn.backbone import COARSE, FINE, Backbone
+from trainer.learn.backbone import Backbone
 from trainer.learn.samples import Sample
+from trainer.learn.stacked import FEATURES
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -48,16 +49,6 @@ class Cache:
         return np.flatnonzero(chosen)
 
 
-def stack(fine: Floats, coarse: Floats) -> Floats:
-    """Mean and maximum of the fine cells below each coarse one, and the coarse channels.
-
-    (c, rows*r, columns*r) and (d, rows, columns) -> (rows, columns, 2c+d).
-    """
-    cells = _cells(fine, coarse.shape[1:])
-    channels = np.concatenate([cells.mean(axis=(2, 4)), cells.max(axis=(2, 4)), coarse])
-    return np.ascontiguousarray(channels.transpose(1, 2, 0))
-
-
 def stack_narrow(layers: Sequence[Floats], grid: tuple[int, int]) -> Floats:
     """Every layer (c, rows*r, columns*r) as means on the coarse grid: (rows, columns, sum of c)."""
     channels = np.concatenate([_cells(layer, grid).mean(axis=(2, 4)) for layer in layers])
@@ -74,9 +65,9 @@ def extract(
     session: ort.InferenceSession, backbone: Backbone, sample: Sample
 ) -> tuple[Floats, Floats]:
     """Features of one picture for the head and for the memory, both (rows, columns, channels)."""
-    names = [FINE, COARSE, *backbone.narrow]
-    fine, coarse, *narrow = (tap[0] for tap in session.run(names, {"image": sample.image[None]}))
-    return stack(fine, coarse), stack_narrow(narrow, backbone.face.heatmap)
+    names = [FEATURES, *backbone.narrow]
+    wide, *narrow = (tap[0] for tap in session.run(names, {"image": sample.image[None]}))
+    return wide.transpose(1, 2, 0), stack_narrow(narrow, backbone.face.heatmap)
 
 
 def build(

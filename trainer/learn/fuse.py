@@ -1,17 +1,28 @@
 """One file for the box: the int8 backbone and its tails in one graph, with the model's face.
 
 `image: uint8[1,H,W,C]` -> `score: float32[1]`, `heatmap: float32[1,h,w]`,
-`embedding: float32[1,D]`. The tails stay in float: they are small, and then the box computes the
-very numbers they were fitted to. The gains of the blend are folded into their weights.
+`embedding: float32[1,D]`. Behind an int8 net the head's first convolution, by far its largest, is
+int8 too; the rest of the tails stays in float. The blend's gains are folded into their weights.
 """
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    checker,
+    helper,
+    numpy_helper,
+)
 
-from trainer.learn.backbone import COARSE, FINE, Backbone, fresh_model
+from trainer.learn import int8
+from trainer.learn.backbone import COARSE, Backbone, fresh_model
 from trainer.learn.head import HeadWeights
 from trainer.learn.memory import Memory
+from trainer.learn.stacked import FEATURES
 from trainer.learn.tails import Tails
 
 node = helper.make_node
@@ -19,30 +30,43 @@ Arrays = dict[str, NDArray[np.generic]]
 
 
 def fuse(net: ModelProto, backbone: Backbone, tails: Tails) -> ModelProto:
-    """`net` maps uint8 `image` to the taps (int8 or float), the tails come behind them."""
+    """`net` maps uint8 `image` to features and taps (int8 or float), the tails come behind."""
     face = backbone.face
     outputs = {
         "score": [1],
         "heatmap": [1, *face.heatmap],
         "embedding": [1, face.embedding],
     }
-    nodes, arrays = _tails(backbone, tails)
+    nodes, arrays = _tails(backbone, tails, _step(net.graph))
+    nodes = _needed([*net.graph.node, *nodes], list(outputs))
+    read = {name for one in nodes for name in one.input}
     constants = [numpy_helper.from_array(np.asarray(a), name) for name, a in arrays.items()]
     model = fresh_model(
         helper.make_graph(
-            [*net.graph.node, *nodes],
+            nodes,
             "linegate",
             list(net.graph.input),
             [_output(name, shape) for name, shape in outputs.items()],
-            [*net.graph.initializer, *constants],
+            [one for one in [*net.graph.initializer, *constants] if one.name in read],
         )
     )
     checker.check_model(model, full_check=True)
     return model
 
 
-def _tails(backbone: Backbone, tails: Tails) -> tuple[list[NodeProto], Arrays]:
+def _needed(nodes: list[NodeProto], outputs: list[str]) -> list[NodeProto]:
+    """Those that lead to the outputs: a memory alone needs nothing of the head's features."""
+    wanted, needed = set(outputs), []
+    for one in reversed(nodes):
+        if wanted & set(one.output):
+            needed.append(one)
+            wanted |= set(one.input)
+    return needed[::-1]
+
+
+def _tails(backbone: Backbone, tails: Tails, step: float | None) -> tuple[list[NodeProto], Arrays]:
     """Whatever tails there are; each adds to what is odd about patches and about the picture."""
+    rows, columns = backbone.face.heatmap
     nodes: list[NodeProto] = []
     arrays: Arrays = {
         "offset": np.asarray([tails.blend.offset], np.float32),
@@ -50,11 +74,13 @@ def _tails(backbone: Backbone, tails: Tails) -> tuple[list[NodeProto], Arrays]:
         "score_shape": np.asarray([1]),
         "heatmap_shape": np.asarray([1, *backbone.face.heatmap]),
         "grid_shape": np.asarray([1, 1, *backbone.face.heatmap]),
+        "coarse_shape": np.asarray([rows * columns, -1]),
+        "coarse_mean": np.full((1, rows * columns), 1 / (rows * columns), np.float32),
     }
     patches, wholes = ["offset"], ["offset"]
     if tails.head is not None:
-        nodes += _head_nodes(backbone, tails.head)
-        arrays |= _head_arrays(tails.head, tails.blend.head_gain)
+        nodes += _head_nodes(tails.head, step)
+        arrays |= _head_arrays(tails.head, tails.blend.head_gain, step)
         patches, wholes = [*patches, "head_patches"], [*wholes, "head_top", "head_whole"]
     if tails.memory is not None:
         nodes += _memory_nodes(backbone)
@@ -65,10 +91,20 @@ def _tails(backbone: Backbone, tails: Tails) -> tuple[list[NodeProto], Arrays]:
         node("Sum", wholes, ["odd"]),
         *_squash("odd_patches", "heatmap"),
         *_squash("odd", "score"),
-        node("GlobalAveragePool", [COARSE], ["coarse_mean"]),
-        node("Flatten", ["coarse_mean"], ["embedding"]),
+        node("Transpose", [COARSE], ["coarse_rows"], perm=[0, 2, 3, 1]),
+        node("Reshape", ["coarse_rows", "coarse_shape"], ["coarse_places"]),
+        node("MatMul", ["coarse_mean", "coarse_places"], ["embedding"]),
     ]
     return nodes, arrays
+
+
+def _step(graph: GraphProto) -> float | None:
+    """The step of the int8 grid that the features lie on; None in a float net."""
+    for behind in graph.node:
+        if behind.op_type == "DequantizeLinear" and FEATURES in behind.output:
+            scale = next(t for t in graph.initializer if t.name == behind.input[1])
+            return float(numpy_helper.to_array(scale))
+    return None
 
 
 def _squash(odd: str, output: str) -> list[NodeProto]:
@@ -90,21 +126,16 @@ def _top(patches: str, tail: str) -> list[NodeProto]:
     ]
 
 
-def _head_nodes(backbone: Backbone, head: HeadWeights) -> list[NodeProto]:
-    cell, hidden = [backbone.ratio] * 2, len(head.mix_bias)
+def _head_nodes(head: HeadWeights, step: float | None) -> list[NodeProto]:
     return [
-        node("AveragePool", [FINE], ["fine_mean"], kernel_shape=cell, strides=cell),
-        node("MaxPool", [FINE], ["fine_max"], kernel_shape=cell, strides=cell),
-        node("Concat", ["fine_mean", "fine_max", COARSE], ["features"], axis=1),
-        node("Conv", ["features", "mix", "mix_bias"], ["mixed"], kernel_shape=[1, 1]),
-        node("Relu", ["mixed"], ["own"]),
+        *(_mix_nodes() if step is None else int8.convolution("mix", FEATURES, "own")),
         node(
             "Conv",
             ["own", "near", "near_bias"],
             ["beside"],
             kernel_shape=[3, 3],
             pads=[1, 1, 1, 1],
-            group=hidden,
+            group=len(head.mix_bias),
         ),
         node("Relu", ["beside"], ["neighbours"]),
         node("Add", ["own", "neighbours"], ["seen"]),
@@ -116,11 +147,20 @@ def _head_nodes(backbone: Backbone, head: HeadWeights) -> list[NodeProto]:
     ]
 
 
-def _head_arrays(head: HeadWeights, gain: float) -> Arrays:
+def _mix_nodes() -> list[NodeProto]:
+    return [
+        node("Conv", [FEATURES, "mix", "mix_bias"], ["mixed"], kernel_shape=[1, 1]),
+        node("Relu", ["mixed"], ["own"]),
+    ]
+
+
+def _head_arrays(head: HeadWeights, gain: float, step: float | None) -> Arrays:
     scale = np.float32(gain)
+    mix: Arrays = {"mix": head.mix, "mix_bias": head.mix_bias}
+    if step is not None:
+        mix = int8.arrays("mix", head.mix, head.mix_bias, step, "own", head.reach)
     return {
-        "mix": head.mix,
-        "mix_bias": head.mix_bias,
+        **mix,
         "near": head.near,
         "near_bias": head.near_bias,
         "patch": head.patch * scale,

@@ -27,13 +27,15 @@ from edge.core.errors import LinegateError
 from edge.core.preprocess import Image
 from trainer.learn import saturation
 from trainer.learn.backbone import Backbone, fresh_model
+from trainer.learn.stacked import stacked
 from trainer.learn.stem import by_words
 
 SCALE, ZERO_POINT = 1 / 128, 128  # of the input: (x - 128) / 128
 
 
 def quantize(backbone: Backbone, pictures: Iterable[Image], full_range: bool) -> ModelProto:
-    """Return the int8 net `image` uint8 [1,H,W,C] -> `fine`, `coarse` (float, on the int8 grid).
+    """Return the int8 net `image` uint8 [1,H,W,C] -> `features` and taps (see `stacked`; float, on
+    the int8 grid).
 
     `pictures` are some 100 inputs [1,H,W,C] for calibration. `full_range` uses all 8 bits of the
     weights: only for processors with VNNI or Arm; elsewhere 16-bit sums of the kernels saturate.
@@ -41,7 +43,7 @@ def quantize(backbone: Backbone, pictures: Iterable[Image], full_range: bool) ->
     """
     with tempfile.TemporaryDirectory() as folder:
         source, ready, result = (Path(folder) / f"{n}.onnx" for n in ("float", "ready", "int8"))
-        onnx.save(backbone.model, str(source))
+        onnx.save(stacked(backbone), str(source))
         quant_pre_process(str(source), str(ready))
         quantize_static(
             str(ready),
@@ -61,8 +63,7 @@ def quantize(backbone: Backbone, pictures: Iterable[Image], full_range: bool) ->
 
 def float_twin(backbone: Backbone) -> ModelProto:
     """The float net behind the same face, to compare with."""
-    model = ModelProto()
-    model.CopyFrom(backbone.model)
+    model = stacked(backbone)
     nodes = [
         helper.make_node("Transpose", ["image"], ["image_nchw"], perm=[0, 3, 1, 2]),
         helper.make_node("Cast", ["image_nchw"], ["bytes_float"], to=TensorProto.FLOAT),
