@@ -21,7 +21,7 @@ ROOTS = ("edge", "trainer")
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text())
 BIN = Path(sys.executable).parent
 
-TRAINING = ("torch", "scipy", "pandas", "sklearn", "onnx", "matplotlib")
+TRAINING = ("torch", "scipy", "pandas", "sklearn", "onnx", "optuna", "matplotlib")
 HEAVY = ("numpy", "cv2", "onnxruntime", "pydantic")
 
 CORE = {

@@ -1,0 +1,102 @@
+"""What a cross-validation asks of a learner: learn from one side of a fold, score the other.
+
+The pictures are all looked at once, with their copies; a fold then only fits. Two things are
+common to all folds, and neither knows a label: the int8 ranges, and the backbone.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.random import Generator
+
+from trainer.data.folds import Sides
+from trainer.data.items import GOOD
+from trainer.judge.crossval import Scorer
+from trainer.learn import good_only, supervised, tails
+from trainer.learn.backbone import Backbone
+from trainer.learn.features import Cache, Floats
+from trainer.learn.samples import Sample
+from trainer.learn.tails import Tails
+
+S = TypeVar("S", good_only.Settings, supervised.Settings)
+Track = Callable[[Sequence[Any], str], Iterable[Any]]
+Fit = Callable[[Cache, Sequence[int], Sequence[int], S, Generator, Track], Tails]
+
+
+def for_supervised(
+    pictures: Sequence[Sample],
+    backbone: Backbone,
+    settings: supervised.Settings,
+    work: Path,
+    track: Track,
+) -> Callable[[supervised.Settings], Scorer]:
+    """Scorers that share one cache, by the settings of their fit."""
+    rng = np.random.default_rng(settings.seed)
+    _, cache = supervised.look(pictures, (), backbone, settings, rng, work, track)
+    return lambda knobs: scorer(cache, supervised.fit, knobs)
+
+
+def for_good_only(
+    pictures: Sequence[Sample],
+    cut: Sequence[Sides],
+    backbone: Backbone,
+    settings: good_only.Settings,
+    work: Path,
+    track: Track,
+) -> Callable[[good_only.Settings], Scorer]:
+    """As for `supervised`; the pictures begin with the good ones, the only ones to learn from."""
+    rng = np.random.default_rng(settings.seed)
+    n_good = sum(picture.label == GOOD for picture in pictures)
+    good, rest = pictures[:n_good], pictures[n_good:]
+    make = _maker(good, cut, settings, rng)
+    _, cache = good_only.look(good, rest, make, backbone, settings, rng, work, track)
+
+    def fit(
+        cache: Cache,
+        learnt: Sequence[int],
+        aside: Sequence[int],
+        settings: good_only.Settings,
+        rng: Generator,
+        track: Track,
+    ) -> Tails:
+        drawn = good_only.draw([n for n in learnt if n < n_good], settings.good, rng)
+        return good_only.fit(cache, drawn, aside, settings, rng, track)
+
+    return lambda knobs: scorer(cache, fit, knobs)
+
+
+def scorer(cache: Cache, fit: Fit[S], settings: S) -> Scorer:
+    """Fits to the rows of what is learnt; scores what is left out as it was taken."""
+
+    def score(sides: Sides) -> Floats:
+        rng = np.random.default_rng([settings.seed, sides.fold])
+        fitted = fit(cache, sides.learnt, sides.aside, settings, rng, silently)
+        rows = cache.of(sides.left_out, as_taken=True)
+        rows = rows[np.argsort(cache.picture[rows])]
+        return tails.scores(fitted, cache, rows)
+
+    return score
+
+
+def silently(steps: Sequence[Any], what: str) -> Iterable[Any]:
+    """The bar of the folds is the one that is shown."""
+    return steps
+
+
+def _maker(
+    good: Sequence[Sample], cut: Sequence[Sides], settings: good_only.Settings, rng: Generator
+) -> Callable[[Sample, int], Sample]:
+    """Synthetic defects take what they need from pictures of their own fold only: else pieces of
+    a picture that is left out would be learnt as defective."""
+    makers: dict[int, Callable[[Sample, int], Sample]] = {}
+    for sides in cut:
+        mates = [good[n] for n in sides.left_out if n < len(good)]
+        make = good_only.maker(mates, settings, rng)
+        makers |= {id(mate): make for mate in mates}
+    return lambda sample, copy: makers.get(id(sample), _as_taken)(sample, copy)
+
+
+def _as_taken(sample: Sample, copy: int) -> Sample:
+    return sample
