@@ -80,17 +80,50 @@ class Runs:
             code=code_version(),
             started_at=self._now(),
         )
+        with self._under_way(run):
+            yield run
+
+    @contextmanager
+    def resume(
+        self, dataset: str, revision: str, learner: str, params: dict[str, Any]
+    ) -> Iterator[Run]:
+        """Go on with the last run of this that did not reach its end; its seconds add up.
+
+        Raises LinegateError if there is none, or only one of another code.
+        """
+        asked = dataset, revision, learner, _cell(params)
+        same = [
+            r for r in self.all() if asked == (r.dataset, r.revision, r.learner, _cell(r.params))
+        ]
+        run = next((r for r in reversed(same) if r.state != "done"), None)
+        if run is None:
+            raise LinegateError(
+                f"no run on {dataset!r} with these very options was interrupted: `linegate-trainer "
+                "runs` lists them; leave out --resume to begin one"
+            )
+        if run.code != code_version():
+            raise LinegateError(
+                f"run {run.id} was begun by {run.code}, this is {code_version()}, which may learn "
+                "otherwise: leave out --resume to begin anew"
+            )
+        with self._under_way(run):
+            yield run
+
+    @contextmanager
+    def _under_way(self, run: Run) -> Iterator[None]:
+        run.state = "running"
         self.save(run)
         begun_ns = self._clock.monotonic_ns()
         try:
-            yield run
+            yield
             run.state = "done"
         except BaseException:
             run.state = "failed"
             raise
         finally:
-            run.finished_at, run.peak_mb = self._now(), peak_mb()
-            run.seconds = round(ms(self._clock.monotonic_ns() - begun_ns) / 1000, 1)
+            run.finished_at, run.peak_mb = self._now(), max(run.peak_mb, peak_mb())
+            seconds = ms(self._clock.monotonic_ns() - begun_ns) / 1000
+            run.seconds = round(run.seconds + seconds, 1)
             self.save(run)
 
     def save(self, run: Run) -> None:

@@ -6,7 +6,7 @@ thresholds, parity, reference) -> record`
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from trainer.report import preview, sheet
 from trainer.runs import Run, Runs
 
 if TYPE_CHECKING:
+    from trainer.learn import supervised
     from trainer.learn.backbone import Backbone
     from trainer.learn.trained import Trained
 
@@ -62,28 +63,50 @@ def check_leakage(dataset: Dataset) -> list[tuple[str, str]]:
 
 
 def train(dataset: Dataset, options: Options, work: Path, track: Track) -> "Trained":
-    """Run the learner. `work` is scratch space, gone afterwards."""
+    """Run the learner. `work` is scratch space, gone afterwards; what an interruption leaves there
+    is gone on with by the next run in it."""
     work.mkdir(parents=True, exist_ok=True)
     try:
         backbone = _backbone(dataset, options, track)
-        return LEARNERS[options.learner](dataset, backbone, options, work, track)
-    finally:
+        trained = LEARNERS[options.learner](dataset, backbone, options, work, track)
+    except LinegateError:
         shutil.rmtree(work, ignore_errors=True)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+    return trained
 
 
 def _supervised(
     dataset: Dataset, backbone: "Backbone", options: Options, work: Path, track: Track
 ) -> "Trained":
     from trainer.learn import supervised  # torch takes seconds to load: only when it is needed
+
+    return supervised.train(dataset, backbone, _tails(options), work, track)
+
+
+def _deep(
+    dataset: Dataset, backbone: "Backbone", options: Options, work: Path, track: Track
+) -> "Trained":
+    from trainer.learn import deep
+
+    settings = deep.Settings(
+        seed=options.seed, orientation=options.orientation, tails=_tails(options)
+    )
+    if options.epochs is not None:
+        settings = replace(settings, epochs=options.epochs, least_steps=1)
+    return deep.train(dataset, backbone, settings, work, track)
+
+
+def _tails(options: Options) -> "supervised.Settings":
+    from trainer.learn import supervised
     from trainer.learn.fit import Fitting
 
-    settings = supervised.Settings(
+    return supervised.Settings(
         seed=options.seed,
         fitting=Fitting(steps=options.steps or Fitting().steps),
         orientation=options.orientation,
         full_range=options.full_range,
     )
-    return supervised.train(dataset, backbone, settings, work, track)
 
 
 def _good_only(
@@ -102,7 +125,7 @@ def _good_only(
     return good_only.train(dataset, backbone, settings, work, track)
 
 
-LEARNERS = {"supervised": _supervised, "good-only": _good_only}
+LEARNERS = {"supervised": _supervised, "deep": _deep, "good-only": _good_only}
 
 
 def _backbone(dataset: Dataset, options: Options, track: Track) -> "Backbone":
@@ -157,14 +180,6 @@ def keep_sheet(runs: Runs, run: Run, dataset: Dataset, options: Options) -> None
 
 def face_of(run: Run) -> Face:
     return Face.model_validate(run.results["face"])
-
-
-def calibrate(runs: Runs, run: Run, risk: Risk, domain: str | None, command: str) -> None:
-    """Set other thresholds on the kept val scores; evaluations with the old ones are dropped."""
-    table = scores.read(runs.artifact(run, "scores-val.csv"))
-    kept = {name: v for name, v in run.results.items() if not name.startswith("evaluation-")}
-    run.results = kept | record.thresholds(table, risk, domain) | {"calibrated_by": command}
-    runs.save(run)
 
 
 def held_out_scores(runs: Runs, run: Run) -> dict[str, float]:

@@ -118,3 +118,44 @@ def test_command_is_recorded_as_one_would_type_it(typed: list[str], recorded: st
 def test_unknown_run_is_a_problem(runs: Runs, home: Home) -> None:
     with pytest.raises(LinegateError, match="no run 'x-1'"):
         runs.get("x-1")
+
+
+def break_off(runs: Runs, seed: int = 1) -> None:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        runs.begin("parts", "r" * 64, "deep", "train", {"seed": seed}),
+    ):
+        raise KeyboardInterrupt
+
+
+def test_interrupted_run_is_gone_on_with_under_its_id_and_its_seconds_add_up(runs: Runs) -> None:
+    finish(runs)
+    break_off(runs)
+    break_off(runs, seed=2)
+    with runs.resume("parts", "r" * 64, "deep", {"seed": 1}) as run:
+        assert run.id == "parts-2"
+    assert (runs.get("parts-2").state, runs.get("parts-2").seconds) == ("done", 4.0)
+    assert [run.state for run in runs.all()] == ["done", "done", "failed"]
+
+
+def test_run_that_was_not_interrupted_cannot_be_gone_on_with(runs: Runs) -> None:
+    finish(runs)
+    break_off(runs)
+    for learner, seed in (("supervised", 1), ("deep", 3)):
+        with (
+            pytest.raises(LinegateError, match="these very options was interrupted"),
+            runs.resume("parts", "r" * 64, learner, {"seed": seed}),
+        ):
+            pass
+
+
+def test_run_of_another_code_cannot_be_gone_on_with(runs: Runs) -> None:
+    break_off(runs)
+    (run,) = runs.all()
+    run.code = "linegate 0"
+    runs.save(run)
+    with (
+        pytest.raises(LinegateError, match="begun by linegate 0"),
+        runs.resume("parts", "r" * 64, "deep", {"seed": 1}),
+    ):
+        pass

@@ -33,7 +33,8 @@ from trainer.runs import Run, Runs
     type=click.Choice(list(training.LEARNERS)),
     default="supervised",
     show_default=True,
-    help="supervised: from 10 defects; good-only: from 10 good pictures and no defect.",
+    help="supervised: from 10 defects; deep: minutes longer, pays with hundreds of them; "
+    "good-only: from 10 good pictures and no defect.",
 )
 @click.option("--good", type=click.IntRange(1), help="good-only: draw so many.  [default: all]")
 @click.option(
@@ -44,11 +45,16 @@ from trainer.runs import Run, Runs
 @click.option("--taps", help="FINE,COARSE: tensors of the backbone; default: by their stride.")
 @click.option("--seed", default=0, show_default=True, help="Same seed, same machine: same file.")
 @click.option("--steps", type=click.IntRange(1), help="Of the head.  [default: 400]")
-@click.option("--epochs", type=click.IntRange(1), help="Of our own backbone.  [default: 20]")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="Of our own backbone [default: 20], and of deep's layers [default: 10].",
+)
 @click.option("--size", help="WxH of our own backbone's input; thin defects need more pixels.")
 @click.option("--grey", is_flag=True, help="Our own backbone shall not see colour.")
 @recipe_options
 @click.option("--full-range", is_flag=True, help="8-bit weights, for Arm and x86 with VNNI only.")
+@click.option("--resume", is_flag=True, help="Go on with the same command's interrupted run.")
 @risk_options
 @json_option
 @click.pass_context
@@ -61,6 +67,7 @@ def command(
     risk: Risk,
     recipe: Path | None,
     orientation: Orientation | None,
+    resume: bool,
     as_json: bool,
     **choices: Any,
 ) -> None:
@@ -85,9 +92,10 @@ def command(
     )
     near = training.check_leakage(dataset)
     _warn(near)
-    command_text = command_line(ctx)
+    what = data, dataset.revision, options.learner
     params = _params(ctx) | {"orientation": options.orientation}
-    with runs.begin(data, dataset.revision, options.learner, command_text, params) as run:
+    begun = runs.resume(*what, params) if resume else runs.begin(*what, command_line(ctx), params)
+    with begun as run:
         run.results["near_copies"] = len(near)
         work = training.work_folder(home, run)
         trained = training.train(dataset, options, work, progress)
@@ -109,7 +117,7 @@ def _params(ctx: click.Context) -> dict[str, Any]:
     return {
         name: str(value) if isinstance(value, Path) else value
         for name, value in ctx.params.items()
-        if value is not None and name != "as_json"
+        if value is not None and name not in ("as_json", "resume")
     }
 
 

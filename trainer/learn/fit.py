@@ -10,7 +10,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from trainer.learn import features, head
+from trainer.learn import features, head, sanity
 from trainer.learn.features import CHUNK, Cache, Rows
 from trainer.learn.head import HeadWeights, PatchHead
 
@@ -39,7 +39,8 @@ class Fitting:
 def fit_head(
     cache: Cache, rows: Rows, fitting: Fitting, rng: Generator, track: Track
 ) -> HeadWeights:
-    """Fit a head to some rows of the cache, good and defective ones."""
+    """Fit a head to some rows of the cache, good and defective ones. Raises LinegateError if it
+    cannot learn a handful of them by heart."""
     torch.set_num_threads(THREADS)
     torch.manual_seed(int(rng.integers(2**31)))
     mean, deviation = features.channel_statistics(cache.maps, rows)
@@ -48,10 +49,9 @@ def fit_head(
     kept = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(fitting.average)
     )
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=fitting.rate, weight_decay=fitting.weight_decay
-    )
-    model.train()
+    optimiser = _optimiser(model.train(), fitting)
+    few = _tensors(cache, rows[sanity.handful(cache.labels[rows])])
+    sanity.check(model, few, lambda trial: _optimiser(trial, fitting), fitting.mask_weight)
     for step in track(range(fitting.steps), "head"):
         optimiser.param_groups[0]["lr"] = fitting.rate * schedule(step, fitting.steps)
         x, labels, coverage = batch(cache, rows, fitting, rng)
@@ -94,12 +94,20 @@ def batch(
             rng.choice(rows[labels == 0], fitting.batch - n_defects),
         ]
     )
+    return _tensors(cache, chosen)
+
+
+def _tensors(cache: Cache, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
     return (
-        _maps(cache, chosen),
-        torch.from_numpy(cache.labels[chosen]).float(),
-        torch.from_numpy(cache.coverage[chosen]),
+        _maps(cache, rows),
+        torch.from_numpy(cache.labels[rows]).float(),
+        torch.from_numpy(cache.coverage[rows]),
     )
 
 
 def _maps(cache: Cache, rows: Rows) -> Tensor:
     return torch.from_numpy(cache.maps[rows].astype(np.float32)).permute(0, 3, 1, 2)
+
+
+def _optimiser(model: PatchHead, fitting: Fitting) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(model.parameters(), lr=fitting.rate, weight_decay=fitting.weight_decay)
