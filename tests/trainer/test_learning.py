@@ -224,3 +224,33 @@ def test_thresholds_of_one_domain_make_a_bundle_of_their_own(
     assert "| spot | " in card and "for any processor" in card
     result = answer(workshop("runs", "--run", "spots-1", "--layers", "--json"))
     assert {layer["name"] for layer in result["layers"]} >= {"map0", "fine", "coarse"}
+
+
+def test_thresholds_for_new_light_come_from_new_good_pictures(
+    workshop: Workshop, parts: Path, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    train(workshop, parts, tiny_backbone)
+    lines = ["path,label,split"]
+    for n in range(1, 120, 3):
+        image = cv2.imread(str(parts / f"images/{n:03}.png"), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(parts / f"june{n}.png"), np.clip(image.astype(int) + 9, 0, 255))
+        lines.append(f"june{n}.png,0,val")
+    (parts / "june.csv").write_text("\n".join(lines))
+    workshop("import", parts / "june.csv", "--name", "june")
+    words = ("calibrate", "--run", "spots-1", "--json")
+    result = answer(workshop(*words, "--data", "june"))
+    assert "59 more are needed" in result["thresholds"]["no_guarantee"]
+    assert result["shares"]["escapes"]["value"] is None
+    assert result["shares"]["review"]["value"] <= 0.05
+    bundle = tmp_path / "june"
+    workshop("release", "--run", "spots-1", "--to", bundle)
+    manifest = parse_manifest((bundle / "manifest.json").read_text(), "manifest.json")
+    assert "Set on the val split of the data set june " in (bundle / "card.md").read_text()
+    answer(workshop(*words))
+    workshop("release", "--run", "spots-1", "--to", bundle)
+    again = parse_manifest((bundle / "manifest.json").read_text(), "manifest.json")
+    assert manifest.reference["mean_mean"] > again.reference["mean_mean"] + 5
+    workshop("import", parts, "--name", "same")
+    workshop("split", "--data", "same", "--shares", "0/100/0")
+    told = workshop("calibrate", "--run", "spots-1", "--data", "same", code=1).output
+    assert "was trained on 72 of these pictures" in told

@@ -4,9 +4,9 @@ import click
 
 from edge.core.cli import print_json
 from edge.core.manifest import Thresholds
-from trainer import training
+from trainer import calibration
 from trainer.clock import SystemClock
-from trainer.commands.common import command_line, json_option
+from trainer.commands.common import command_line, json_option, progress
 from trainer.commands.risk import risk_options
 from trainer.commands.telling import describe, domain_lines, outcome_lines
 from trainer.config import find_home
@@ -17,12 +17,19 @@ from trainer.runs import Run, Runs
 
 @click.command("calibrate")
 @click.option("--run", "run_id", required=True, help="Which run (see `runs`).")
+@click.option("--data", help="Another data set: its val pictures, scored with this run's file.")
 @click.option("--domain", help="Only parts of this domain of the data set count, and are meant.")
 @risk_options
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, /, run_id: str, domain: str | None, risk: Risk, as_json: bool
+    ctx: click.Context,
+    /,
+    run_id: str,
+    data: str | None,
+    domain: str | None,
+    risk: Risk,
+    as_json: bool,
 ) -> None:
     """Set a run's thresholds anew, from its scores on the val split.
 
@@ -32,18 +39,26 @@ def command(
     carries.
 
     With --domain the thresholds are those of one domain (a variant, a lot): release them as a
-    bundle of its own, for the recipe of that domain.
+    bundle of its own, for the recipe of that domain. With --data they come from another data set,
+    such as good pictures of today's light: it needs no training, and no defects either, but
+    without defects there is no guarantee.
 
     \b
     Examples:
       linegate-trainer calibrate --run housing-1 --alpha 0.02
       linegate-trainer calibrate --run housing-1 --domain grey --review-capacity 0.05
+      linegate-trainer calibrate --run housing-1 --data housing-june
       linegate-trainer calibrate --run housing-1 --escape-cost 400 --reject-cost 5 --review-cost 1
     """
     home = find_home()
-    runs = Runs(catalog.open_catalog(home), home, SystemClock())
-    run = runs.get(run_id)
-    training.calibrate(runs, run, risk, domain, command_line(ctx))
+    db = catalog.open_catalog(home)
+    runs = Runs(db, home, SystemClock())
+    run, typed = runs.get(run_id), command_line(ctx)
+    if data is None:
+        calibration.calibrate(runs, run, risk, domain, typed)
+    else:
+        sets = catalog.load(db, run.dataset), catalog.load(db, data)
+        calibration.calibrate_on(runs, run, *sets, risk, domain, typed, progress)
     _tell(run)
     if as_json:
         keys = ("thresholds", "risk", "shares", "cost", "domains")
@@ -51,11 +66,14 @@ def command(
 
 
 def _tell(run: Run) -> None:
+    other = (run.results["calibrated_on"] or "").rpartition(" ")[0]
+    of_set = f" of {other}" if other else ""
     for line in (
         describe(Thresholds.model_validate(run.results["thresholds"])),
-        "on val, where they were set:",
+        f"on val{of_set}, where they were set:",
         *outcome_lines(run.results["outcome"], run.results["cost"]),
         *domain_lines(run.results["domains"]),
-        f"next: linegate-trainer evaluate --run {run.id} --split test",
+        f"next: linegate-trainer evaluate --run {run.id} --split test"
+        + (f" --data {other}" if other else ""),
     ):
         click.echo(line)

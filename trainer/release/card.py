@@ -18,6 +18,7 @@ def text(run: Run, manifest: Manifest, purpose: str) -> str:
             *_inside(run, manifest),
             *_figures(run),
             *_thresholds(manifest.thresholds),
+            *_calibrated(run),
             *_domains(run),
             *_parity(run, manifest.parity),
             *_limits(run),
@@ -129,6 +130,11 @@ def _thresholds(thresholds: Thresholds) -> list[str]:
         f"file on {g.runtime}, {g.architecture}, and for defects like those it was counted on.",
         "",
     ]
+
+
+def _calibrated(run: Run) -> list[str]:
+    other = run.results.get("calibrated_on")
+    return [f"Set on the val split of the data set {other}.", ""] if other else []
 
 
 def _domains(run: Run) -> list[str]:
