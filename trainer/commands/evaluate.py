@@ -15,6 +15,7 @@ from trainer.config import find_home
 from trainer.data import catalog
 from trainer.data.items import SPLITS, Dataset
 from trainer.judge import evaluate, record, scores
+from trainer.judge.pointing import pointing
 from trainer.runs import Run, Runs
 
 
@@ -60,10 +61,12 @@ def _evaluate(runs: Runs, run: Run, dataset: Dataset, split: str) -> dict[str, A
     table = scores.rows(scored, twin)
     cuts = Thresholds.model_validate(run.results["thresholds"])
     judged = record.exam(table, cuts, record.risk_of(run.results))
+    pointed = pointing(model, face, dataset, items, progress)
     result = {
         "run": run.id,
         "data": dataset.name,
         "split": split,
+        "heatmap": None if pointed is None else str(pointed),
         **evaluate.figures(scored),
         **judged,
         "int8": {
@@ -96,4 +99,8 @@ def _tell(result: dict[str, Any], split: str) -> None:
     click.echo(f"with its thresholds{domain}:")
     click.echo("\n".join(outcome_lines(result["outcome"], result["cost"])))
     click.echo("\n".join(parity_lines(result["parity"], result["parity_kinds"])))
-    click.echo(f"{int8['ms_1t']:.2f} ms on one thread, {int8['mb']:.2f} MB")
+    if result["heatmap"] is not None:
+        click.echo(f"heatmap points at the drawn defect  {result['heatmap']}")
+    click.echo(
+        f"{int8['ms_1t']:.2f} ms on one thread, {int8['ms_2t']:.2f} ms on two, {int8['mb']:.2f} MB"
+    )

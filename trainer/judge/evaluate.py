@@ -64,6 +64,7 @@ def figures(scored: Scored) -> dict[str, Any]:
 
 
 def speed(model: bytes, face: Face, dataset: Dataset, items: Sequence[Item]) -> dict[str, float]:
-    """Milliseconds on one thread (median of 200) and size in MB."""
+    """Milliseconds on one and on two threads (median of 200) and size in MB."""
     inputs: list[Image] = [to_input(dataset.image(item), face) for item in items[:8]]
-    return {"ms_1t": round(session.latency_ms(model, inputs), 3), "mb": len(model) / 1e6}
+    one, two = (round(session.latency_ms(model, inputs, threads), 3) for threads in (1, 2))
+    return {"ms_1t": one, "ms_2t": two, "mb": len(model) / 1e6}

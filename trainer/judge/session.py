@@ -33,9 +33,9 @@ def scores(model: bytes, inputs: Iterable[Image]) -> NDArray[np.float32]:
     return np.asarray(found, dtype=np.float32)
 
 
-def latency_ms(model: bytes, inputs: Sequence[Image], rounds: int = 200) -> float:
-    """Median milliseconds of one inference on one thread, bytes to all outputs."""
-    session = open_session(model)
+def latency_ms(model: bytes, inputs: Sequence[Image], threads: int = 1, rounds: int = 200) -> float:
+    """Median milliseconds of one inference, bytes to all outputs."""
+    session = open_session(model, threads)
     taken = []
     for n in range(rounds + 10):
         begun = time.perf_counter_ns()
