@@ -13,6 +13,10 @@ TILE_PX = 240  # at most, the longer side of a picture
 GAP_PX, CAPTION_PX, HEADING_PX = 8, 18, 30
 PAPER, INK, OUTLINE = (255, 255, 255), (40, 40, 40), (0, 0, 255)  # BGR
 _SMALL, _LARGE = 0.4, 0.5  # of OpenCV's letters
+_PACKED = (  # half the size of OpenCV's default, for a tenth of a second
+    *(cv2.IMWRITE_PNG_COMPRESSION, 3),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ def draw(title: Sequence[str], rows: Sequence[Row]) -> Image:
 
 def png(image: Image) -> bytes:
     """Raises LinegateError if it is too large for a picture file."""
-    written, data = cv2.imencode(".png", image)
+    written, data = cv2.imencode(".png", image, _PACKED)
     if not written:
         raise LinegateError(f"a sheet of {image.shape[1]}x{image.shape[0]} cannot be drawn")
     return bytes(data.tobytes())
