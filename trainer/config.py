@@ -28,6 +28,11 @@ class Home:
         """Scratch space of runs; may be deleted whenever none is running."""
         return self.path / "work"
 
+    @property
+    def searches(self) -> Path:
+        """Journals of searches for better settings, which go on where they stopped."""
+        return self.path / "searches"
+
 
 def find_home(environ: Mapping[str, str] = os.environ) -> Home:
     """`LINEGATE_HOME`, or the platform's folder for a user's data."""

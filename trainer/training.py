@@ -5,8 +5,8 @@ thresholds, parity, reference) -> record`
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,10 @@ from trainer.report import preview, sheet
 from trainer.runs import Run, Runs
 
 if TYPE_CHECKING:
-    from trainer.learn import supervised
     from trainer.learn.backbone import Backbone
     from trainer.learn.trained import Trained
 
+LEARNERS = ("supervised", "deep", "good-only")
 LAYER_PICTURES = 16
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
@@ -46,6 +46,7 @@ class Options:
     grey: bool = False
     orientation: Orientation = "fixed"
     full_range: bool = False
+    knobs: Mapping[str, Any] | None = None  # what a search found
 
 
 def check_leakage(dataset: Dataset) -> list[tuple[str, str]]:
@@ -65,10 +66,12 @@ def check_leakage(dataset: Dataset) -> list[tuple[str, str]]:
 def train(dataset: Dataset, options: Options, work: Path, track: Track) -> "Trained":
     """Run the learner. `work` is scratch space, gone afterwards; what an interruption leaves there
     is gone on with by the next run in it."""
+    from trainer.learn import learners  # torch takes seconds to load: only when it is needed
+
     work.mkdir(parents=True, exist_ok=True)
     try:
-        backbone = _backbone(dataset, options, track)
-        trained = LEARNERS[options.learner](dataset, backbone, options, work, track)
+        net = backbone(dataset, options, track)
+        trained = learners.train(dataset, net, options, work, track)
     except LinegateError:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -76,63 +79,13 @@ def train(dataset: Dataset, options: Options, work: Path, track: Track) -> "Trai
     return trained
 
 
-def _supervised(
-    dataset: Dataset, backbone: "Backbone", options: Options, work: Path, track: Track
-) -> "Trained":
-    from trainer.learn import supervised  # torch takes seconds to load: only when it is needed
-
-    return supervised.train(dataset, backbone, _tails(options), work, track)
-
-
-def _deep(
-    dataset: Dataset, backbone: "Backbone", options: Options, work: Path, track: Track
-) -> "Trained":
-    from trainer.learn import deep
-
-    settings = deep.Settings(
-        seed=options.seed, orientation=options.orientation, tails=_tails(options)
-    )
-    if options.epochs is not None:
-        settings = replace(settings, epochs=options.epochs, least_steps=1)
-    return deep.train(dataset, backbone, settings, work, track)
-
-
-def _tails(options: Options) -> "supervised.Settings":
-    from trainer.learn import supervised
-    from trainer.learn.fit import Fitting
-
-    return supervised.Settings(
-        seed=options.seed,
-        fitting=Fitting(steps=options.steps or Fitting().steps),
-        orientation=options.orientation,
-        full_range=options.full_range,
-    )
-
-
-def _good_only(
-    dataset: Dataset, backbone: "Backbone", options: Options, work: Path, track: Track
-) -> "Trained":
-    from trainer.learn import good_only
-    from trainer.learn.fit import Fitting
-
-    settings = good_only.Settings(
-        seed=options.seed,
-        good=options.good,
-        fitting=Fitting(steps=options.steps or Fitting().steps),
-        orientation=options.orientation,
-        full_range=options.full_range,
-    )
-    return good_only.train(dataset, backbone, settings, work, track)
-
-
-LEARNERS = {"supervised": _supervised, "deep": _deep, "good-only": _good_only}
-
-
-def _backbone(dataset: Dataset, options: Options, track: Track) -> "Backbone":
+def backbone(dataset: Dataset, options: Options, track: Track) -> "Backbone":
+    """The net that features are taken from; without a file, one of our own that is trained first
+    on the labels of the train split."""
     if options.backbone is not None:
-        from trainer.learn import backbone
+        from trainer.learn.backbone import load
 
-        return backbone.load(options.backbone, options.taps)
+        return load(options.backbone, options.taps)
     from trainer.learn import scratch
 
     settings = scratch.Settings(

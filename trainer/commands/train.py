@@ -8,7 +8,7 @@ import click
 from edge.core.cli import print_json
 from edge.core.manifest import Thresholds
 from edge.core.recipe import Orientation
-from trainer import training
+from trainer import choosing, training
 from trainer.clock import SystemClock
 from trainer.commands.common import (
     command_line,
@@ -23,6 +23,7 @@ from trainer.commands.telling import describe, domain_lines, figure, outcome_lin
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.judge.thresholds import Risk
+from trainer.report import folds as folds_told
 from trainer.runs import Run, Runs
 
 
@@ -30,11 +31,23 @@ from trainer.runs import Run, Runs
 @click.option("--data", required=True, help="Name of the data set.")
 @click.option(
     "--learner",
-    type=click.Choice(list(training.LEARNERS)),
+    type=click.Choice([*training.LEARNERS, choosing.AUTO]),
     default="supervised",
     show_default=True,
     help="supervised: from 10 defects; deep: minutes longer, pays with hundreds of them; "
-    "good-only: from 10 good pictures and no defect.",
+    "good-only: from 10 good pictures and no defect; auto: what cross-validation says.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 20),
+    help="Cross-validate on train and val, too, by whole parts.  [auto and --search: 5]",
+)
+@click.option(
+    "--search",
+    "search_minutes",
+    metavar="MINUTES",
+    type=click.FloatRange(0, min_open=True),
+    help="Look for better settings of the fit first; the same again goes on.",
 )
 @click.option("--good", type=click.IntRange(1), help="good-only: draw so many.  [default: all]")
 @click.option(
@@ -67,6 +80,8 @@ def command(
     risk: Risk,
     recipe: Path | None,
     orientation: Orientation | None,
+    folds: int | None,
+    search_minutes: float | None,
     resume: bool,
     as_json: bool,
     **choices: Any,
@@ -82,8 +97,8 @@ def command(
       linegate-trainer train --data housing --backbone mobilenet_v2.onnx
     """
     home = find_home()
-    db = catalog.open_catalog(home)
-    dataset, runs = catalog.load(db, data), Runs(db, home, SystemClock())
+    db, clock = catalog.open_catalog(home), SystemClock()
+    dataset, runs = catalog.load(db, data), Runs(db, home, clock)
     options = training.Options(
         taps=_taps(taps),
         size_px=size_px(size),
@@ -97,10 +112,12 @@ def command(
     begun = runs.resume(*what, params) if resume else runs.begin(*what, command_line(ctx), params)
     with begun as run:
         run.results["near_copies"] = len(near)
-        work = training.work_folder(home, run)
-        trained = training.train(dataset, options, work, progress)
+        shop = choosing.Shop(home, runs, clock, progress)
+        options = choosing.settle(run, dataset, options, choosing.Wish(folds, search_minutes), shop)
+        trained = training.train(dataset, options, training.work_folder(home, run), progress)
         training.judge(runs, run, dataset, trained, risk, progress)
         training.keep_sheet(runs, run, dataset, options)
+        run.learner = options.learner
     _tell(run, as_json)
 
 
@@ -140,6 +157,7 @@ def _tell(run: Run, as_json: bool) -> None:
         f"{val['n_good']} good, {val['n_defect']} defective)"
     )
     for line in (
+        *folds_told.lines(run.results),
         describe(Thresholds.model_validate(run.results["thresholds"])),
         "on val, where they were set:",
         *outcome_lines(run.results["outcome"], run.results["cost"]),
@@ -159,5 +177,6 @@ def _tell(run: Run, as_json: bool) -> None:
                 "outcome": run.results["shares"],
                 "parity": run.results["parity"],
                 "near_copies": run.results["near_copies"],
+                **{key: run.results.get(key) for key in ("choice", "search", "crossval")},
             }
         )

@@ -4,6 +4,8 @@ several learners that speaks for.
 How they learn is handed in as a function; nothing here knows a learner.
 """
 
+import csv
+import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -72,6 +74,17 @@ def figures(folds: Sequence[Scored]) -> dict[str, Any]:
         "n_defect": sum(f["n_defect"] for f in found),
         **{name: summary([f[name] for f in found]) for name in FIGURES},
     }
+
+
+def table(folds: Sequence[Scored]) -> bytes:
+    """As CSV, what was said of each picture by the model that had not seen it, or its part."""
+    text = io.StringIO()
+    out = csv.writer(text, lineterminator="\n")
+    out.writerow(["path", "label", "score", "part", "kind", "domain", "fold"])
+    for n, fold in enumerate(folds):
+        for i, score in zip(fold.items, fold.scores, strict=True):
+            out.writerow([i.path, i.label, repr(float(score)), i.part, i.kind, i.domain, n])
+    return text.getvalue().encode()
 
 
 def summary(values: Sequence[float | None]) -> dict[str, Any] | None:

@@ -4,7 +4,8 @@ The pictures are all looked at once, with their copies; a fold then only fits. T
 common to all folds, and neither knows a label: the int8 ranges, and the backbone.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from numpy.random import Generator
 from trainer.data.folds import Sides
 from trainer.data.items import GOOD
 from trainer.judge.crossval import Scorer
-from trainer.learn import good_only, supervised, tails
+from trainer.learn import deep, good_only, supervised, tails
 from trainer.learn.backbone import Backbone
 from trainer.learn.features import Cache, Floats
 from trainer.learn.samples import Sample
@@ -27,6 +28,7 @@ Fit = Callable[[Cache, Sequence[int], Sequence[int], S, Generator, Track], Tails
 
 def for_supervised(
     pictures: Sequence[Sample],
+    cut: Sequence[Sides],
     backbone: Backbone,
     settings: supervised.Settings,
     work: Path,
@@ -67,17 +69,55 @@ def for_good_only(
     return lambda knobs: scorer(cache, fit, knobs)
 
 
+def for_deep(
+    pictures: Sequence[Sample],
+    cut: Sequence[Sides],
+    backbone: Backbone,
+    settings: deep.Settings,
+    work: Path,
+    track: Track,
+) -> Callable[[deep.Settings], Scorer]:
+    """Here every fold trains a backbone of its own, and looks through it: minutes per fold."""
+
+    def prepared(settings: deep.Settings) -> Scorer:
+        def score(sides: Sides) -> Floats:
+            place = work / f"fold{sides.fold}"
+            place.mkdir()
+            parts = (sides.learnt, sides.aside, sides.left_out)
+            learnt, aside, left_out = ([pictures[n] for n in part] for part in parts)
+            own = deep.tune(learnt, backbone, settings, place, silently)
+            rng = np.random.default_rng([settings.seed, sides.fold])
+            _, cache = supervised.look(
+                learnt, [*aside, *left_out], own, settings.tails, rng, place, silently
+            )
+            first, then, end = np.cumsum([len(learnt), len(aside), len(left_out)])
+            fitted = supervised.fit(
+                cache, range(first), range(first, then), settings.tails, rng, silently
+            )
+            found = _scores(fitted, cache, range(then, end))
+            shutil.rmtree(place)
+            return found
+
+        return score
+
+    return prepared
+
+
 def scorer(cache: Cache, fit: Fit[S], settings: S) -> Scorer:
     """Fits to the rows of what is learnt; scores what is left out as it was taken."""
 
     def score(sides: Sides) -> Floats:
         rng = np.random.default_rng([settings.seed, sides.fold])
         fitted = fit(cache, sides.learnt, sides.aside, settings, rng, silently)
-        rows = cache.of(sides.left_out, as_taken=True)
-        rows = rows[np.argsort(cache.picture[rows])]
-        return tails.scores(fitted, cache, rows)
+        return _scores(fitted, cache, sides.left_out)
 
     return score
+
+
+def _scores(fitted: Tails, cache: Cache, pictures: Sequence[int]) -> Floats:
+    """Of pictures as they were taken, in their order."""
+    rows = cache.of(pictures, as_taken=True)
+    return tails.scores(fitted, cache, rows[np.argsort(cache.picture[rows])])
 
 
 def silently(steps: Sequence[Any], what: str) -> Iterable[Any]:
@@ -100,3 +140,10 @@ def _maker(
 
 def _as_taken(sample: Sample, copy: int) -> Sample:
     return sample
+
+
+FACTORIES: Mapping[str, Callable[..., Callable[[Any], Scorer]]] = {
+    "good-only": for_good_only,
+    "supervised": for_supervised,
+    "deep": for_deep,
+}

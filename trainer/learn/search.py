@@ -57,8 +57,14 @@ def search(
     """All finished trials, the defaults first. Starts no trial once those in the journal have
     taken `budget_s` seconds in all. Raises LinegateError if the journal cannot be read."""
     study = _open(journal)
-    while not (done := _finished(study)) or sum(t.user_attrs["seconds"] for t in done) < budget_s:
-        _try(study, len(done), seed, defaults, judge, clock)
+    while not (done := _finished(study)) or _seconds(done) < budget_s:
+        if not done:
+            _try_defaults(study, defaults, judge, clock)
+            continue
+        study.sampler = _sampler(seed, len(done))
+        spent = f"{_seconds(done) / 60:.0f} of {budget_s / 60:.0f} min"
+        what = f"trial {len(done) + 1}, best {study.best_value:.4f}, {spent}"
+        _try(study, what, judge, clock)
     return [_tried(trial) for trial in done]
 
 
@@ -90,18 +96,25 @@ def _finished(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(states=[TrialState.COMPLETE, TrialState.PRUNED])
 
 
-def _try(
-    study: optuna.Study, number: int, seed: int, defaults: Knobs, judge: Judge, clock: Clock
-) -> None:
-    begun_ns = clock.monotonic_ns()
-    if number == 0:
-        aurocs = list(judge(defaults, "trial 1, the defaults"))
-        study.add_trial(_complete(defaults, aurocs, ms(clock.monotonic_ns() - begun_ns) / 1000))
-        return
+def _seconds(done: list[FrozenTrial]) -> float:
+    return float(sum(trial.user_attrs["seconds"] for trial in done))
+
+
+def _sampler(seed: int, number: int) -> optuna.samplers.BaseSampler:
+    """One per trial: what it draws depends on its number and on the finished trials alone."""
     own = int(np.random.default_rng([seed, number]).integers(2**31))
-    study.sampler = optuna.samplers.TPESampler(seed=own, n_startup_trials=AT_RANDOM)
+    return optuna.samplers.TPESampler(seed=own, n_startup_trials=AT_RANDOM)
+
+
+def _try_defaults(study: optuna.Study, defaults: Knobs, judge: Judge, clock: Clock) -> None:
+    begun_ns = clock.monotonic_ns()
+    aurocs = list(judge(defaults, "trial 1, the defaults"))
+    study.add_trial(_complete(defaults, aurocs, ms(clock.monotonic_ns() - begun_ns) / 1000))
+
+
+def _try(study: optuna.Study, what: str, judge: Judge, clock: Clock) -> None:
+    begun_ns = clock.monotonic_ns()
     trial = study.ask(dict(SPACE))
-    what = f"trial {number + 1}, best {study.best_value:.4f}"
     aurocs, pruned = _walk(trial, judge(trial.params, what))
     trial.set_user_attr("aurocs", aurocs)
     trial.set_user_attr("seconds", ms(clock.monotonic_ns() - begun_ns) / 1000)

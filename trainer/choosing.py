@@ -1,0 +1,224 @@
+"""Before the one fit that ships: which learner, with which settings, and what to expect of it.
+
+`train and val in folds -> features once per learner -> scores of what was left out -> choice`.
+The test split is not touched, and no threshold comes from here: its scores are those of other
+models than the one that ships.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.core.clock import Clock
+from edge.core.errors import LinegateError
+from trainer import training
+from trainer.config import Home
+from trainer.data import folds
+from trainer.data.items import DEFECT, Dataset, Item, count
+from trainer.judge import crossval, evaluate
+from trainer.judge.crossval import Candidate, Scorer
+from trainer.runs import Run, Runs
+from trainer.training import Options
+
+if TYPE_CHECKING:
+    from trainer.learn.backbone import Backbone
+    from trainer.learn.samples import Sample
+
+Track = Callable[[Sequence[Any], str], Iterable[Any]]
+
+AUTO = "auto"
+FOLDS = 5
+MIN_DEFECTS = 10  # to train on: with fewer, good pictures alone are learnt
+DEEP_FROM = 200  # defects in train and val: with fewer it was not worth its minutes
+DEEP_S = 1800.0  # then it walks only as many folds as fit, two at least
+ARTIFACT = "scores-crossval.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for beside one fit."""
+
+    folds: int | None = None
+    search_minutes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Train and val in folds, and the learners that were prepared for them."""
+
+    items: tuple[Item, ...]  # good ones first
+    cut: list[folds.Sides]
+    pictures: list["Sample"]
+    backbone: "Backbone"
+    work: Path
+    track: Track
+    factories: dict[str, Callable[[Any], Scorer]] = field(default_factory=dict)
+
+    def walk(self, options: Options, what: str = "") -> Iterator[evaluate.Scored]:
+        """The folds with the learner and the settings of these options."""
+        from trainer.learn import learners, scorers
+
+        learner, settings = options.learner, learners.settings(options)
+        if learner not in self.factories:
+            place = self.work / learner
+            place.mkdir(parents=True)
+            self.factories[learner] = scorers.FACTORIES[learner](
+                self.pictures, self.cut, self.backbone, settings, place, self.track
+            )
+        scorer = self.factories[learner](settings)
+        what = what or f"folds, {learner}"
+        return crossval.walk(self.items, self.cut, scorer, self.track, what)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Where results are kept, and what time it is there."""
+
+    home: Home
+    runs: Runs
+    clock: Clock
+    track: Track
+
+
+def settle(run: Run, dataset: Dataset, options: Options, wish: Wish, shop: Shop) -> Options:
+    """The options for the one fit; what led to them is written into the run's results."""
+    work = training.work_folder(shop.home, run) / "folds"
+    shutil.rmtree(work, ignore_errors=True)  # what an interruption left
+    if options.learner == AUTO and (few := _too_few(dataset)):
+        run.results["choice"] = {"learner": "good-only", "reason": few, "rows": []}
+    if options.learner == AUTO and "choice" in run.results:  # or an interrupted run knows it
+        options = replace(options, learner=run.results["choice"]["learner"])
+    if options.learner != AUTO and wish == Wish():
+        return options
+    bench = _bench(dataset, options, wish.folds or FOLDS, work, shop.track)
+    try:
+        if options.learner == AUTO:
+            options = _choose(bench, run, options, shop)
+        if wish.search_minutes is not None:
+            options = _search(bench, run, options, wish.search_minutes, shop)
+        if wish.folds and "crossval" not in run.results:
+            _keep(run, _candidate(bench, options, shop.clock), shop)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    shop.runs.save(run)
+    return options
+
+
+def _too_few(dataset: Dataset) -> str | None:
+    n = count(dataset.of("train"))["defect"]
+    return (
+        f"{n} defective pictures to train on; the other learners need {MIN_DEFECTS}"
+        if n < MIN_DEFECTS
+        else None
+    )
+
+
+def _bench(dataset: Dataset, options: Options, k: int, work: Path, track: Track) -> Bench:
+    from trainer.learn import samples
+
+    both = [*dataset.of("train"), *dataset.of("val")]
+    items = sorted(both, key=lambda item: (item.label == DEFECT, item.path))
+    cut = folds.sides(items, k, options.seed)
+    backbone = _frozen(dataset, options, track)
+    pictures = [samples.load(dataset, i, backbone.face) for i in track(items, "train and val")]
+    return Bench(tuple(items), cut, pictures, backbone, work, track)
+
+
+def _frozen(dataset: Dataset, options: Options, track: Track) -> "Backbone":
+    if options.backbone is None:
+        raise LinegateError(
+            "our own backbone is trained on the labels of the train split, so nothing can be left "
+            "out of it: cross-validation, --learner auto and --search need a --backbone FILE"
+        )
+    return training.backbone(dataset, options, track)
+
+
+def _choose(bench: Bench, run: Run, options: Options, shop: Shop) -> Options:
+    """Cheap and simple learners first; a later one must be better by more than the error."""
+    learners = ["good-only", "supervised"]
+    if sum(item.label == DEFECT for item in bench.items) >= DEEP_FROM:
+        learners.append("deep")
+    tried = {
+        name: _candidate(bench, replace(options, learner=name), shop.clock) for name in learners
+    }
+    run.results["choice"] = crossval.choose(list(tried.values()), len(bench.cut))
+    chosen = run.results["choice"]["learner"]
+    _keep(run, tried[chosen], shop)
+    return replace(options, learner=chosen)
+
+
+def _candidate(bench: Bench, options: Options, clock: Clock) -> Candidate:
+    most_s = DEEP_S if options.learner == "deep" else float("inf")
+    return crossval.candidate(options.learner, bench.walk(options), clock, most_s)
+
+
+def _keep(run: Run, found: Candidate, shop: Shop) -> None:
+    run.results["crossval"] = {
+        "learner": found.learner,
+        "seconds": found.seconds,
+        **crossval.figures(found.folds),
+    }
+    shop.runs.keep(run, ARTIFACT, crossval.table(found.folds))
+
+
+def _search(bench: Bench, run: Run, options: Options, minutes: float, shop: Shop) -> Options:
+    """The best settings found; what the folds said of the defaults no longer speaks for them."""
+    from trainer.learn import learners, search
+
+    _check_search(bench, options)
+
+    def judge(knobs: dict[str, Any], what: str) -> Iterator[float]:
+        for fold in bench.walk(replace(options, knobs=knobs), what):
+            yield evaluate.figures(fold)["auroc"]
+
+    name = f"{run.dataset}-{options.learner}-{_identity(bench, run, options)}.journal"
+    defaults = learners.knobs(learners.settings(options), search.SPACE)
+    tried = search.search(
+        shop.home.searches / name, options.seed, defaults, judge, minutes * 60, shop.clock
+    )
+    best = search.best(tried)
+    gain = crossval.difference(tried[0].aurocs, best.aurocs, len(bench.cut))
+    run.results["search"] = {
+        "trials": len(tried),
+        "pruned": sum(one.pruned for one in tried),
+        "minutes": round(sum(one.seconds for one in tried) / 60, 1),
+        "defaults": {"knobs": tried[0].knobs, "auroc": tried[0].mean},
+        "best": {"knobs": best.knobs, "auroc": best.mean},
+        "gain": asdict(gain),
+    }
+    if best.knobs != tried[0].knobs:
+        run.results.pop("crossval", None)
+        run.artifacts.pop(ARTIFACT, None)
+    return replace(options, knobs=best.knobs)
+
+
+def _check_search(bench: Bench, options: Options) -> None:
+    if options.learner == "deep":
+        raise LinegateError(
+            "every trial of deep takes minutes per fold: --search is for the others"
+        )
+    if options.steps is not None:
+        raise LinegateError("--search finds the number of steps itself: leave out --steps")
+    if not any(item.label == DEFECT for item in bench.items):
+        raise LinegateError("--search needs defective pictures to judge by; there is none")
+
+
+def _identity(bench: Bench, run: Run, options: Options) -> str:
+    """Of everything that decides a trial: only then is it the same search."""
+    from trainer.learn import search
+
+    model = bench.backbone.model.SerializeToString(deterministic=True)
+    decides = [
+        version("linegate"),
+        run.revision,
+        hashlib.sha256(model).hexdigest(),
+        len(bench.cut),
+        repr(replace(options, backbone=None)),
+        repr(search.SPACE),
+    ]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:12]
