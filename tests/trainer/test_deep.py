@@ -1,7 +1,8 @@
 """The later layers trained: the same whether interrupted or not, and refused where it makes no
 sense to begin."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import Result
 from torch import Tensor, nn
 
 from edge.core.errors import LinegateError
+from trainer import training
+from trainer.data import importing
+from trainer.data.items import Dataset
+from trainer.data.split import split
 from trainer.learn import backbone, batches, checkpoint, deep, sanity
 from trainer.learn.backbone import Backbone
 from trainer.learn.samples import Sample
@@ -35,6 +41,11 @@ def painted(n: int, differ: bool = True) -> list[Sample]:
             image[20:30, 30:40] -= 60
         pictures.append(Sample(image.astype(np.uint8), int(defective), None))
     return pictures
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -110,6 +121,51 @@ def test_batch_has_its_share_of_defects_some_of_them_made() -> None:
 def test_numbers_are_made_ahead_in_order() -> None:
     assert list(batches.ahead(lambda n: n * n, range(5))) == [0, 1, 4, 9, 16]
     assert list(batches.ahead(lambda n: n, ())) == []
+
+
+# ---- through the command, and through training.py ----
+
+
+def test_deep_run_is_trained_judged_and_named(
+    workshop: Callable[..., Result], parts: Path, tiny_backbone: Path
+) -> None:
+    workshop("import", parts, "--name", "spots")
+    workshop("split", "--data", "spots")
+    words = ["train", "--data", "spots", "--backbone", tiny_backbone, "--learner", "deep"]
+    refused = workshop(*words, "--resume", code=1)
+    assert "no run on 'spots' with these very options was interrupted" in refused.output
+    trained = answer(workshop(*words, "--steps", 60, "--epochs", 4, "--json"))
+    assert trained["val"]["auroc"] > 0.9
+    (run,) = answer(workshop("runs", "--json"))["runs"]
+    assert run["learner"] == "deep" and run["results"]["backbone"] == "tiny, tuned"
+    assert run["results"]["about"].startswith("later layers, head")
+
+
+def test_run_gone_on_with_makes_the_same_file_and_tidies_up(
+    parts: Path, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    root, rows = importing.list_rows(parts)
+    dataset = Dataset("spots", root, tuple(split(importing.load(root, rows), (60, 20, 20), 0)))
+    options = training.Options("deep", backbone=tiny_backbone, steps=5, epochs=20)
+    one, two = tmp_path / "one", tmp_path / "two"
+
+    def pull_the_plug(steps: Sequence[Any], what: str) -> Iterable[Any]:
+        yield from steps[: 60 if what == "layers" else None]
+        if what == "layers":
+            raise Interrupted
+
+    whole = training.train(dataset, options, one, quietly)
+    with pytest.raises(Interrupted):
+        training.train(dataset, options, two, pull_the_plug)
+    assert (two / deep.CHECKPOINT).exists()
+    resumed = training.train(dataset, options, two, quietly)
+    assert resumed.int8 == whole.int8
+    assert not one.exists() and not two.exists()
+
+
+def answer(result: Result) -> dict[str, Any]:
+    """The JSON object on the last line."""
+    return json.loads(result.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
 # ---- the sanity check ----
