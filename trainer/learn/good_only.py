@@ -95,11 +95,13 @@ def draw(pictures: Sequence[T], wanted: int | None, rng: Generator) -> list[T]:
 
 def plan(learnt: int, aside: int, settings: Settings) -> list[tuple[int, int]]:
     """(picture, copy): 0 as it was taken, above 0 augmented, below 0 spoilt."""
+    drawn = min(learnt, settings.good or learnt)
+    taught = drawn >= settings.head_from
+    wanted = learnt * (-(-memory.ENOUGH // drawn) - 1)  # each picture as often as the drawn need it
     taken = [(n, 0) for n in range(learnt + aside)]
-    if min(learnt, settings.good or learnt) < settings.head_from:
-        return taken
-    augmented = [(k % learnt, 1 + k // learnt) for k in range(settings.copies)]
-    spoilt = [(k % learnt, -1 - k // learnt) for k in range(settings.synthetic)]
+    copies = max(wanted, settings.copies if taught else 0)
+    augmented = [(k % learnt, 1 + k // learnt) for k in range(copies)]
+    spoilt = [(k % learnt, -1 - k // learnt) for k in range(settings.synthetic if taught else 0)]
     return [*taken, *augmented, *spoilt]
 
 
@@ -131,7 +133,7 @@ def fit(
 ) -> Tails:
     """Memory, and head where the cache has synthetic defects, from the pictures `learnt`; brought
     to one scale on good ones of `left_out`."""
-    known = memory.fit(cache.narrow[cache.of(learnt, GOOD, as_taken=True)], cache.widths)
+    known = tails.remember(cache, learnt)
     rows = cache.of(learnt)
     taught = (cache.labels[rows] == DEFECT).any()
     head = fit_head(cache, rows, settings.fitting, rng, track) if taught else None

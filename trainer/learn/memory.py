@@ -16,7 +16,8 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 LEAST = 10  # good pictures
-DIMS = 64
+ENOUGH = 120  # fewer are filled up with augmented copies; more gain nothing from them
+DIMS = 48
 TOP_SHARE = 0.01  # of the patches: a defect is small
 SHRINKAGE, SHRINKAGE_OF_FEW, FEW = 0.1, 0.2, 40  # towards the mean covariance of all places
 RIDGE = 0.01  # of the mean variance

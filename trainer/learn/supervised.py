@@ -16,7 +16,7 @@ from onnx import ModelProto
 
 from edge.core.recipe import Orientation
 from trainer.data.items import GOOD, Dataset
-from trainer.learn import augment, features, memory, samples, stock, tails
+from trainer.learn import augment, features, samples, stock, tails
 from trainer.learn.backbone import Backbone
 from trainer.learn.features import Cache
 from trainer.learn.fit import THREADS as THREADS
@@ -89,7 +89,6 @@ def fit(
     """Head and memory from the pictures `learnt`, brought to one scale on good ones of
     `left_out`."""
     head = fit_head(cache, cache.of(learnt), settings.fitting, rng, track)
-    good = cache.of(learnt, GOOD, as_taken=True)
-    known = memory.fit(cache.narrow[good], cache.widths) if len(good) >= memory.LEAST else None
+    known = tails.remember(cache, learnt)
     aside = cache.of(left_out, GOOD, as_taken=True)
     return tails.join(head, known, settings.memory_weight, cache, aside)

@@ -5,11 +5,13 @@ were left out of the fit, and added. The score is steep around the oddest of the
 flattens so slowly that float32 keeps any two pictures apart.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.data.items import GOOD
 from trainer.learn import head as heads
 from trainer.learn import memory as memories
 from trainer.learn.features import CHUNK, Cache, Floats, Rows
@@ -41,6 +43,15 @@ class Tails:
 def squash(odd: NDArray[np.floating]) -> Floats:
     """(1 + softsign) / 2: above 0.5 from odd = 0 on. The sigmoid is 1 in float32 from 17 on."""
     return np.asarray(0.5 + 0.5 * odd / (1 + np.abs(odd)), dtype=np.float32)
+
+
+def remember(cache: Cache, learnt: Sequence[int]) -> Memory | None:
+    """A memory of the good ones among the pictures `learnt`, if they are enough for one."""
+    taken = cache.of(learnt, GOOD, as_taken=True)
+    if len(taken) < memories.LEAST:
+        return None
+    copies = np.setdiff1d(cache.of(learnt, GOOD), taken)[: max(0, memories.ENOUGH - len(taken))]
+    return memories.fit(cache.narrow[np.append(taken, copies)], cache.widths)
 
 
 def join(
