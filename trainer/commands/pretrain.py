@@ -42,7 +42,7 @@ def command(
     from trainer.learn import lessons, pretrain  # torch takes seconds to load
 
     settings = pretrain.Settings(seed=seed, steps=steps)
-    folder, clock = find_home().path / "pretrain" / f"seed-{seed}", SystemClock()
+    folder, clock = find_home().path / "pretrain", SystemClock()
     begun_ns = clock.monotonic_ns()
     backbone = pretrain.train(settings, folder, lessons.ahead, progress, threads)
     seconds = (clock.monotonic_ns() - begun_ns) / 1e9

@@ -16,6 +16,7 @@ Parts = Mapping[str, Any]  # nets, optimisers: what has a state_dict
 def save(file: Path, step: int, parts: Parts) -> None:
     """`step` steps are done. Written beside the last one, then renamed: there is always a whole
     checkpoint."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_suffix(".part")
     torch.save({"step": step, **{k: part.state_dict() for k, part in parts.items()}}, beside)
     os.replace(beside, file)

@@ -26,8 +26,8 @@ from trainer.learn import checkpoint, head, sanity, stock, supervised, torch_net
 from trainer.learn.backbone import COARSE, FINE, Backbone
 from trainer.learn.batches import Batch, Mixture, Source, ahead
 from trainer.learn.fit import THREADS, schedule
+from trainer.learn.hardware import device, has_bfloat16
 from trainer.learn.head import PatchHead
-from trainer.learn.net import device
 from trainer.learn.samples import Sample
 from trainer.learn.torch_net import TorchNet
 from trainer.learn.trained import Trained
@@ -188,10 +188,3 @@ def _tensors(batch: Batch) -> Tensors:
         torch.from_numpy(array).to(device()) for array in (batch.maps, batch.labels, batch.coverage)
     )
     return x.to(memory_format=torch.channels_last), labels, coverage
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether 16-bit floats make it faster: without the instructions they make it slower."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported())

@@ -116,8 +116,3 @@ def _layer_nodes(number: int, layer: Layer, name: str, out: str) -> list[NodePro
 def _array(tensor: Tensor) -> np.ndarray:
     array: Any = tensor.detach().float().cpu().numpy()
     return np.array(array)
-
-
-def device() -> torch.device:
-    """A GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

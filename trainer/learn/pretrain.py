@@ -7,10 +7,10 @@ and noise. *Has somebody altered it?* Patches on a synthetic defect are told fro
 both strides.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge.core.errors import LinegateError
-from trainer.learn import net
+from trainer.learn import checkpoint, net
 from trainer.learn.backbone import Backbone
+from trainer.learn.hardware import device, has_bfloat16
 from trainer.learn.lessons import VIEW_PX, Lesson
-from trainer.learn.net import COARSE_CHANNELS, FINE_CHANNELS, Trunk, device
+from trainer.learn.net import COARSE_CHANNELS, FINE_CHANNELS, Trunk
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 Batches = Callable[[int, range, int], AbstractContextManager[Iterator[Lesson]]]
@@ -46,6 +46,11 @@ class Settings:
     weight_decay: float = 0.02
     gradient_norm: float = 2.0
     save_every: int = 500  # steps
+
+    def file(self, folder: Path) -> Path:
+        """Where a run with these settings leaves its checkpoint, however long it is to be."""
+        which = repr(replace(self, steps=0, save_every=0))
+        return folder / f"pretrain-{sha256(which.encode()).hexdigest()[:12]}.pt"
 
 
 class Pupil(nn.Module):  # type: ignore[misc]
@@ -72,10 +77,7 @@ def train(
     settings: Settings, folder: Path, batches: Batches, track: Track, threads: int = 1
 ) -> Backbone:
     """The loop. It goes on where a run with the same settings stopped in `folder`; more steps
-    are a longer run. `batches` is `lessons.ahead`.
-
-    Raises LinegateError if `folder` holds a run with other settings.
-    """
+    carry a finished one on. `batches` is `lessons.ahead`."""
     torch.set_num_threads(threads)
     torch.manual_seed(settings.seed)
     where, pupil = device(), Pupil().to(memory_format=torch.channels_last)
@@ -88,13 +90,12 @@ def train(
     optimiser = torch.optim.AdamW(
         pupil.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
     )
-    state = {"pupil": pupil, "kept": kept, "optimiser": optimiser}
-    begin = resume(folder, settings, state)
-    steps = range(begin, settings.steps)
+    file, parts = settings.file(folder), {"pupil": pupil, "kept": kept, "optimiser": optimiser}
+    steps = range(checkpoint.load(file, parts), settings.steps)
     with batches(settings.seed, steps, settings.pairs) as made:
         for step, lesson in zip(track(steps, "pretrain"), made, strict=True):
             optimiser.param_groups[0]["lr"] = settings.rate * schedule(step, settings.steps)
-            with autocast(where):
+            with torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16(where)):
                 wrong = loss(pupil, lesson, where)
             optimiser.zero_grad()
             wrong.backward()
@@ -102,7 +103,7 @@ def train(
             optimiser.step()
             kept.update_parameters(pupil)
             if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
-                save(folder, settings, state, step + 1)
+                checkpoint.save(file, step + 1, parts)
     return net.export(kept.module.eval().cpu().trunk, NAME, SIDE_PX, SIDE_PX)
 
 
@@ -162,42 +163,3 @@ def partners(moves: Tensor, cells: int) -> Tensor:
 def tensor(views: np.ndarray, where: torch.device) -> Tensor:
     """uint8 [n, H, W, 3] -> (x - 128) / 128, [n, 3, H, W]."""
     return (torch.from_numpy(views).to(where).float().permute(0, 3, 1, 2) - 128) / 128
-
-
-def autocast(where: torch.device) -> Any:
-    """bf16 where the hardware computes it; elsewhere it would be slower than float32."""
-    flags = torch.backends.cpu.get_cpu_capability() if where.type == "cpu" else ""
-    fast = where.type == "cuda" or "AVX512" in flags
-    return torch.autocast(where.type, torch.bfloat16) if fast else nullcontext()
-
-
-# Checkpoints -------------------------------------------------------------------------------------
-
-
-def save(folder: Path, settings: Settings, state: dict[str, Any], step: int) -> None:
-    """Whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "checkpoint.part"
-    states = {name: thing.state_dict() for name, thing in state.items()}
-    torch.save({"settings": _identity(settings), "step": step, **states}, part)
-    os.replace(part, folder / "checkpoint.pt")
-
-
-def resume(folder: Path, settings: Settings, state: dict[str, Any]) -> int:
-    """Take up what lies in `folder`; the step to go on with."""
-    file = folder / "checkpoint.pt"
-    if not file.exists():
-        return 0
-    saved = torch.load(file, map_location="cpu", weights_only=True)
-    if saved["settings"] != _identity(settings):
-        raise LinegateError(
-            f"{file} is of a run with other settings ({saved['settings']}): use these, or another "
-            "folder"
-        )
-    for name, thing in state.items():
-        thing.load_state_dict(saved[name])
-    return int(saved["step"])
-
-
-def _identity(settings: Settings) -> dict[str, Any]:
-    return {k: v for k, v in asdict(settings).items() if k not in ("steps", "save_every")}
