@@ -16,6 +16,7 @@ COMMANDS = {
     "calibrate": Lazy("trainer.commands.calibrate", "Set other thresholds, for another risk."),
     "evaluate": Lazy("trainer.commands.evaluate", "Judge a run's int8 file on held-out parts."),
     "release": Lazy("trainer.commands.release", "Write a run as a bundle for the box."),
+    "bench": Lazy("trainer.commands.bench", "Measure the learners on sets of real parts."),
     "runs": Lazy("trainer.commands.runs", "List what was trained, with figures."),
 }
 

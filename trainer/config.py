@@ -41,6 +41,16 @@ def find_home(environ: Mapping[str, str] = os.environ) -> Home:
     return Home(path.resolve())
 
 
+def find_shared(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of real parts to measure on: `LINEGATE_SHARED`, or `../shared`."""
+    return Path(environ.get("LINEGATE_SHARED") or "../shared")
+
+
+def environment() -> dict[str, str]:
+    """What a process of our own inherits."""
+    return dict(os.environ)
+
+
 def _user_data(environ: Mapping[str, str]) -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "Linegate"

@@ -44,7 +44,7 @@ def command(
     without defects there is no guarantee.
 
     \b
-    Examples:
+    Example:
       linegate-trainer calibrate --run housing-1 --alpha 0.02
       linegate-trainer calibrate --run housing-1 --domain grey --review-capacity 0.05
       linegate-trainer calibrate --run housing-1 --data housing-june

@@ -8,7 +8,6 @@ layers at 2.3 ms.
 from typing import Any
 
 import numpy as np
-import torch
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,0 +1,115 @@
+"""The bench of the learners: what it measures, that it measures once, what it prints."""
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edge.core.errors import LinegateError
+from trainer.bench import cells, report
+from trainer.bench.cells import Cell, Measured
+from trainer.bench.walk import Bench
+
+pytestmark = pytest.mark.torch
+
+
+def measured(cell: Cell, auroc: float) -> Measured:
+    judged = {
+        "auroc": auroc,
+        "ap": 0.9,
+        "recall_at_1pct_fr": 0.8,
+        "recall_at_5pct_fr": 0.85,
+        "int8": {"auroc_float": auroc, "mb": 1.0, "ms_1t": 2.0, "ms_2t": 1.5},
+        "heatmap": None,
+    }
+    trained = {"seconds": 60.0, "peak_mb": 900.0, "crossval": None, "learnt": {"defect": 100}}
+    return Measured(cell, trained, judged)
+
+
+def test_every_learner_is_measured_on_every_set_with_every_seed() -> None:
+    table = cells.table(cells.SETS, ["ours", "net"], range(3))
+    assert len({cell.key for cell in table}) == len(table)
+    for backbone in ("ours", "net"):
+        of = [c for c in table if c.data == "elpv" and c.backbone == backbone]
+        assert [c.row for c in of if c.seed == 2] == [
+            ("good-only", "all"),
+            ("good-only", "20 good"),
+            ("supervised", "all"),
+            ("deep", "all"),
+        ]
+        assert [c.seed for c in of if c.folds] == [0]
+
+
+def test_command_line_says_what_the_cell_says(tmp_path: Path) -> None:
+    words = Cell("elpv", "supervised", "net", 2, defects=5, folds=5).train_words(tmp_path)
+    line = " ".join(words)
+    assert "train --data elpv --learner supervised --orientation mirrored --seed 2" in line
+    assert f"--backbone {tmp_path}" in line and "--defects 5" in line and "--folds 5" in line
+    assert "--backbone" not in Cell("elpv", "deep", "ours").train_words(None)
+
+
+def test_baselines_are_read_from_the_readme() -> None:
+    readme = "probe AUROC 0.832 AP 0.773 (C=0.1, val AUROC 0.7) | one-class kNN AUROC 0.771 AP"
+    assert cells.baselines(readme) == {"probe": 0.832, "patch kNN": 0.771}
+    assert cells.baselines("nothing") == {}
+
+
+def test_table_shows_the_mean_over_seeds_with_its_spread() -> None:
+    runs = [measured(Cell("elpv", "deep", "ours", s), a) for s, a in enumerate((0.9, 0.92, 0.94))]
+    text = report.markdown(runs, {"elpv": {"probe": 0.832}})
+    assert "| elpv | probe | all | ImageNet | 0.832 |" in text
+    assert "| elpv | deep | all | ours | 0.920 ± 0.020 |" in text
+    widths = {line.count("|") for line in text.splitlines()}
+    assert len(widths) == 1
+
+
+def test_curves_are_drawn(tmp_path: Path) -> None:
+    runs = [measured(Cell("elpv", "supervised", "ours", 0, defects=n), 0.8) for n in (5, 10)]
+    report.curves([*runs, measured(Cell("elpv", "supervised", "ours"), 0.9)], tmp_path / "c.png")
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def shared(tmp_path: Path, parts: Path, tiny_backbone: Path) -> Path:
+    """Tiny parts and a tiny backbone, lying as the real ones do."""
+    (tmp_path / "shared" / "weights").mkdir(parents=True)
+    shutil.copy(tiny_backbone, tmp_path / "shared" / "weights" / "tiny.onnx")
+    data = tmp_path / "shared" / "data" / "light_guide"
+    shutil.copytree(parts, data)
+    rows = list(csv.DictReader((data / "parts.csv").read_text().splitlines()))
+    (data / "parts.csv").unlink()
+    with (data / "split.csv").open("w", newline="") as file:
+        out = csv.DictWriter(file, [*rows[0], "split"])
+        out.writeheader()
+        out.writerows({**r, "split": ("train", "val", "test")[n // 3 % 3]} for n, r in enumerate(rows))
+    (data / "README.md").write_text("no reference")
+    return tmp_path / "shared"
+
+
+@pytest.mark.slow
+def test_what_was_measured_is_not_measured_again(tmp_path: Path, shared: Path) -> None:
+    walked: list[int] = []
+
+    def track(todo: list[Cell], what: str) -> list[Cell]:
+        walked.append(len(todo))
+        return todo
+
+    bench = Bench(tmp_path / "bench", shared, dict(os.environ))
+    cell = Cell("light_guide", "good-only", "tiny", good=20)
+    bench.run([cell], track)
+    bench.run([cell], track)
+    assert walked == [1, 0]
+    (found,) = bench.measured()
+    assert found.cell == cell and found.trained["run"] == "light_guide-1"
+    assert 0 <= found.judged["auroc"] <= 1 and found.judged["int8"]["ms_2t"] > 0
+    kept = json.loads((tmp_path / "bench" / "cells.jsonl").read_text())
+    assert kept["cell"]["good"] == 20
+
+
+def test_failed_command_says_which_and_why(tmp_path: Path, shared: Path) -> None:
+    bench = Bench(tmp_path / "bench", shared, dict(os.environ))
+    with pytest.raises(LinegateError, match=r"import .*elpv.*: .*elpv"):
+        bench.run([Cell("elpv", "good-only", "tiny")], lambda todo, what: todo)

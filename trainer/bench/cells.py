@@ -1,0 +1,106 @@
+"""What is measured: a cell is one training with its exam, named so that it is measured once."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.core.recipe import Orientation
+
+# How the parts of each set may lie and still be good: what a recipe says on a line.
+SETS: dict[str, Orientation] = {
+    "light_guide": "mirrored",
+    "magnetic_tile": "mirrored",
+    "elpv": "mirrored",
+    "moulded_figure": "fixed",
+    "screws": "fixed",
+}
+CURVE = (5, 10, 20, 50)  # defects
+OURS = "ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    data: str
+    learner: str
+    backbone: str  # OURS, or the stem of a file
+    seed: int = 0
+    good: int | None = None  # None: all
+    defects: int | None = None
+    folds: int | None = None  # cross-validated beside
+
+    @property
+    def key(self) -> str:
+        return " ".join(f"{k}={v}" for k, v in asdict(self).items() if v is not None)
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """Which line of the table it belongs to: learner and what it was given."""
+        given = [f"{n} {word}" for n, word in ((self.good, "good"), (self.defects, "defects")) if n]
+        return self.learner, ", ".join(given) or "all"
+
+    def train_words(self, backbone: Path | None) -> list[str]:
+        """The command line behind `linegate-trainer`."""
+        words = ["train", "--data", self.data, "--learner", self.learner]
+        words += ["--orientation", SETS[self.data], "--seed", str(self.seed), "--json"]
+        for option, value in (
+            ("--backbone", backbone),
+            ("--good", self.good),
+            ("--defects", self.defects),
+            ("--folds", self.folds),
+        ):
+            words += [] if value is None else [option, str(value)]
+        return words
+
+
+def table(sets: Iterable[str], backbones: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
+    """The large table: each learner on each set; what is drawn or trained by chance, by each
+    seed; cross-validation once."""
+    cells = []
+    for data in sets:
+        for backbone in backbones:
+            if data != "screws":  # six good ones in its exam
+                cells += [Cell(data, "good-only", backbone, seed) for seed in seeds]
+                cells += [Cell(data, "good-only", backbone, seed, good=20) for seed in seeds]
+            cells += [
+                Cell(data, "supervised", backbone, seed, folds=5 if seed == seeds[0] else None)
+                for seed in seeds
+            ]
+            if data != "screws":
+                cells += [Cell(data, "deep", backbone, seed) for seed in seeds]
+    return cells
+
+
+def curves(sets: Iterable[str], backbones: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
+    """Supervised, from few defects to all."""
+    return [
+        Cell(data, "supervised", backbone, seed, defects=n)
+        for data in sets
+        if data != "screws"
+        for backbone in backbones
+        for n in CURVE
+        for seed in seeds
+    ]
+
+
+def baselines(readme: str) -> dict[str, float]:
+    """AUROC of the frozen-feature probe and of the patch kNN, as a set's README has them."""
+    found = {}
+    for name, pattern in (
+        ("probe", r"probe AUROC (\d\.\d+)"),
+        ("patch kNN", r"one-class kNN AUROC (\d\.\d+)"),
+    ):
+        match = re.search(pattern, readme)
+        if match:
+            found[name] = float(match[1])
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A cell and what `train --json` and `evaluate --json` said."""
+
+    cell: Cell
+    trained: dict[str, Any]
+    judged: dict[str, Any]

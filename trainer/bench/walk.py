@@ -1,0 +1,70 @@
+"""Running cells, each as processes of its own, so that seconds and memory are its own too."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge.core.errors import LinegateError
+from trainer.bench.cells import OURS, Cell, Measured
+
+Track = Callable[[Sequence[Any], str], Iterable[Any]]
+LONGEST_S = 3600.0
+
+
+class Bench:
+    """A folder that keeps what was measured; what is there is not measured again."""
+
+    def __init__(self, folder: Path, shared: Path, environment: dict[str, str]) -> None:
+        self._file = folder / "cells.jsonl"
+        self._data, self._weights = shared / "data", shared / "weights"
+        self._environment = environment | {"LINEGATE_HOME": str(folder / "home")}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def measured(self) -> list[Measured]:
+        """In the order of measuring."""
+        if not self._file.exists():
+            return []
+        lines = [json.loads(line) for line in self._file.read_text().splitlines()]
+        return [Measured(Cell(**x["cell"]), x["trained"], x["judged"]) for x in lines]
+
+    def run(self, cells: Sequence[Cell], track: Track) -> None:
+        """Measure what is still open. Raises LinegateError if a command fails."""
+        done = {each.cell.key for each in self.measured()}
+        for cell in track([cell for cell in cells if cell.key not in done], "cells"):
+            self._import(cell.data)
+            trained = self._linegate(cell.train_words(self._backbone(cell.backbone)))
+            words = ["evaluate", "--run", trained["run"], "--split", "test", "--json"]
+            self._keep(Measured(cell, trained, self._linegate(words)))
+
+    def _backbone(self, name: str) -> Path | None:
+        return None if name == OURS else self._weights / f"{name}.onnx"
+
+    def _import(self, data: str) -> None:
+        self._linegate(["import", str(self._data / data), "--name", data, "--drop-copies"])
+
+    def _linegate(self, words: list[str]) -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-m", "trainer", *words],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_S,
+        )
+        if done.returncode != 0:
+            tail = done.stderr.strip().splitlines()[-1:]
+            raise LinegateError(f"linegate-trainer {' '.join(words)}: {' '.join(tail)}")
+        last = done.stdout.strip().splitlines()[-1:]
+        answer: dict[str, Any] = json.loads(last[0]) if last and last[0].startswith("{") else {}
+        return answer
+
+    def _keep(self, measured: Measured) -> None:
+        line = {
+            "cell": {name: getattr(measured.cell, name) for name in Cell.__slots__},
+            "trained": measured.trained,
+            "judged": measured.judged,
+        }
+        with self._file.open("a") as file:
+            file.write(json.dumps(line) + "\n")
