@@ -6,6 +6,7 @@ int8, features, a head and a memory fitted to them, one file. Interrupted, it go
 checkpoint as if nothing had happened, to the bit.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,7 +36,6 @@ from trainer.learn.trained import Trained
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 Tensors = tuple[Tensor, Tensor, Tensor]
 
-CHECKPOINT = "layers.pt"
 STATISTICS = 64  # pictures that say what the head's inputs look like before training
 
 
@@ -103,7 +103,7 @@ def tune(
     net = Net(layers, backbone.ratio, _head(layers, source, backbone.ratio, settings))
     net.to(device(), memory_format=torch.channels_last)
     _check(net, source, settings)
-    kept = _learn(net, source, settings, work / CHECKPOINT, track)
+    kept = _learn(net, source, settings, work / _checkpoint(backbone, settings), track)
     model = torch_net.rewritten(backbone.model, kept.layers)
     return replace(backbone, name=f"{backbone.name}, tuned", model=model)
 
@@ -181,6 +181,12 @@ def _head(layers: TorchNet, source: Source, ratio: int, settings: Settings) -> P
 
 def _stem(model: ModelProto, waist: str) -> ModelProto:
     return Extractor(shape_inference.infer_shapes(model)).extract_model(["image"], [waist])
+
+
+def _checkpoint(backbone: Backbone, settings: Settings) -> str:
+    """Named by what is trained and how: nothing else is gone on with."""
+    what = backbone.model.SerializeToString(deterministic=True) + repr(settings).encode()
+    return f"layers-{hashlib.sha256(what).hexdigest()[:16]}.pt"
 
 
 def _tensors(batch: Batch) -> Tensors:
