@@ -25,6 +25,7 @@ Plan = Sequence[tuple[int, int]]
 Track = Callable[[Plan, str], Iterable[tuple[int, int]]]
 
 CHUNK = 32  # pictures at a time
+LEAST_DEVIATION = 0.4  # of the median channel's
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,11 @@ def build(
 
 
 def channel_statistics(maps: NDArray[np.float16], rows: Rows) -> tuple[Floats, Floats]:
-    """(mean, standard deviation) of each channel over all patches of some rows."""
+    """(mean, standard deviation) of each channel over all patches of some rows.
+
+    A channel that hardly moves counts as moving more: else the head would amplify the rounding of
+    int8, and its own weights would fit no int8 grid.
+    """
     total = np.zeros(maps.shape[-1])
     squares = np.zeros_like(total)
     for row in rows:
@@ -116,5 +121,5 @@ def channel_statistics(maps: NDArray[np.float16], rows: Rows) -> tuple[Floats, F
     n = len(rows) * maps.shape[1] * maps.shape[2]
     mean = total / n
     deviation = np.sqrt(np.maximum(squares / n - mean**2, 0.0))
-    dead = deviation < 1e-3  # a channel that never moves must not amplify its rounding
-    return mean.astype(np.float32), np.where(dead, 1.0, deviation).astype(np.float32)
+    least = LEAST_DEVIATION * np.median(deviation) or 1.0
+    return mean.astype(np.float32), np.maximum(deviation, least).astype(np.float32)
