@@ -21,7 +21,7 @@ linegate-trainer split --data demo --shares 75/25/0 --by lot
 linegate-trainer import $work/exam --name demo-exam
 linegate-trainer split --data demo-exam --shares 0/0/100
 
-linegate-trainer train --data demo --size 320x240 --grey --oriented --epochs 14 --alpha 0.03
+linegate-trainer train --data demo --size 320x240 --grey --epochs 14 --alpha 0.03
 linegate-trainer evaluate --run demo-1 --data demo-exam
 linegate-trainer release --run demo-1 --to models/demo --name demo \
   --purpose "Inspects the simulated parts of the demo; models/train-demo.sh makes it again." \
