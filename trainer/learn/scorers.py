@@ -131,11 +131,14 @@ def _maker(
     """Synthetic defects take what they need from pictures of their own fold only: else pieces of
     a picture that is left out would be learnt as defective."""
     makers: dict[int, Callable[[Sample, int], Sample]] = {}
-    for sides in cut:
-        mates = [good[n] for n in sides.left_out if n < len(good)]
-        make = good_only.maker(mates, settings, rng)
-        makers |= {id(mate): make for mate in mates}
+    for mates in pools(good, cut):
+        makers |= dict.fromkeys(map(id, mates), good_only.maker(mates, settings, rng))
     return lambda sample, copy: makers.get(id(sample), _as_taken)(sample, copy)
+
+
+def pools(good: Sequence[Sample], cut: Sequence[Sides]) -> list[list[Sample]]:
+    """The good pictures by fold; they come first of all that are cut."""
+    return [[good[n] for n in sides.left_out if n < len(good)] for sides in cut]
 
 
 def _as_taken(sample: Sample, copy: int) -> Sample:
