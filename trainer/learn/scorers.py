@@ -82,7 +82,7 @@ def for_deep(
     def prepared(settings: deep.Settings) -> Scorer:
         def score(sides: Sides) -> Floats:
             place = work / f"fold{sides.fold}"
-            place.mkdir()
+            place.mkdir(exist_ok=True)  # of a run that is gone on with
             parts = (sides.learnt, sides.aside, sides.left_out)
             learnt, aside, left_out = ([pictures[n] for n in part] for part in parts)
             own = deep.tune(learnt, backbone, settings, place, silently)
