@@ -140,16 +140,28 @@ def _frozen(dataset: Dataset, options: Options, track: Track) -> "Backbone":
 
 def _choose(bench: Bench, run: Run, options: Options, shop: Shop) -> Options:
     """Cheap and simple learners first; a later one must be better by more than the error."""
-    learners = ["good-only", "supervised"]
-    if sum(item.label == DEFECT for item in bench.items) >= DEEP_FROM:
-        learners.append("deep")
     tried = {
-        name: _candidate(bench, replace(options, learner=name), shop.clock) for name in learners
+        name: _candidate(bench, replace(options, learner=name), shop.clock)
+        for name in ("good-only", "supervised")
     }
-    run.results["choice"] = crossval.choose(list(tried.values()), len(bench.cut))
-    chosen = run.results["choice"]["learner"]
-    _keep(run, tried[chosen], shop)
-    return replace(options, learner=chosen)
+    deep, why_not = _deep(bench, options, shop.clock)
+    if deep is not None:
+        tried["deep"] = deep
+    choice = crossval.choose(list(tried.values()), len(bench.cut)) | {"no_deep": why_not}
+    run.results["choice"] = choice
+    _keep(run, tried[choice["learner"]], shop)
+    return replace(options, learner=choice["learner"])
+
+
+def _deep(bench: Bench, options: Options, clock: Clock) -> tuple[Candidate | None, str | None]:
+    """It, or why it is not offered."""
+    n = sum(item.label == DEFECT for item in bench.items)
+    if n < DEEP_FROM:
+        return None, f"{n} defective pictures; below {DEEP_FROM} it was not worth its minutes"
+    try:
+        return _candidate(bench, replace(options, learner="deep"), clock), None
+    except LinegateError as error:  # a backbone that cannot be trained
+        return None, str(error)
 
 
 def _candidate(bench: Bench, options: Options, clock: Clock) -> Candidate:

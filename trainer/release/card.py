@@ -3,7 +3,7 @@
 from typing import Any
 
 from edge.core.manifest import Manifest, Parity, Thresholds
-from trainer.report import looks
+from trainer.report import folds, looks
 from trainer.runs import Run
 
 
@@ -17,6 +17,7 @@ def text(run: Run, manifest: Manifest, purpose: str) -> str:
             "",
             *_inside(run, manifest),
             *_figures(run),
+            *folds.markdown(run.results),
             *_thresholds(manifest.thresholds),
             *_calibrated(run),
             *_domains(run),

@@ -52,6 +52,7 @@ def _choice(choice: Mapping[str, Any] | None) -> list[str]:
             f"{row['seconds']:8.0f}  {row['reason']}"
             for row in choice["rows"]
         ),
+        *([f"deep was not tried: {choice['no_deep']}"] if choice.get("no_deep") else []),
         f"learner: {choice['learner']}, {_reason(choice)}",
     ]
 
