@@ -66,7 +66,7 @@ class Bench:
         learner, settings = options.learner, learners.settings(options)
         if learner not in self.factories:
             place = self.work / learner
-            place.mkdir(parents=True)
+            place.mkdir(parents=True, exist_ok=True)
             self.factories[learner] = scorers.FACTORIES[learner](
                 self.pictures, self.cut, self.backbone, settings, place, self.track
             )
@@ -88,24 +88,30 @@ class Shop:
 def settle(run: Run, dataset: Dataset, options: Options, wish: Wish, shop: Shop) -> Options:
     """The options for the one fit; what led to them is written into the run's results."""
     work = training.work_folder(shop.home, run) / "folds"
-    shutil.rmtree(work, ignore_errors=True)  # what an interruption left
     if options.learner == AUTO and (few := _too_few(dataset)):
         run.results["choice"] = {"learner": "good-only", "reason": few, "rows": []}
     if options.learner == AUTO and "choice" in run.results:  # or an interrupted run knows it
         options = replace(options, learner=run.results["choice"]["learner"])
     if options.learner != AUTO and wish == Wish():
         return options
-    bench = _bench(dataset, options, wish.folds or FOLDS, work, shop.track)
     try:
-        if options.learner == AUTO:
-            options = _choose(bench, run, options, shop)
-        if wish.search_minutes is not None:
-            options = _search(bench, run, options, wish.search_minutes, shop)
-        if wish.folds and "crossval" not in run.results:
-            _keep(run, _candidate(bench, options, shop.clock), shop)
-    finally:
+        bench = _bench(dataset, options, wish.folds or FOLDS, work, shop.track)
+        options = _ask(bench, run, options, wish, shop)
+    except LinegateError:
         shutil.rmtree(work, ignore_errors=True)
+        raise
+    shutil.rmtree(work, ignore_errors=True)  # what an interruption leaves is gone on with
     shop.runs.save(run)
+    return options
+
+
+def _ask(bench: Bench, run: Run, options: Options, wish: Wish, shop: Shop) -> Options:
+    if options.learner == AUTO:
+        options = _choose(bench, run, options, shop)
+    if wish.search_minutes is not None:
+        options = _search(bench, run, options, wish.search_minutes, shop)
+    if wish.folds and "crossval" not in run.results:
+        _keep(run, _candidate(bench, options, shop.clock), shop)
     return options
 
 

@@ -1,6 +1,7 @@
 """Nothing that is left out of a fold reaches a fit."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from trainer.data.folds import Sides, sides
 from trainer.data.items import DEFECT, GOOD, Item
 from trainer.judge import crossval
-from trainer.learn import scorers, supervised
+from trainer.learn import backbone, deep, scorers, supervised
 from trainer.learn.features import Cache
 from trainer.learn.fit import Fitting
 from trainer.learn.samples import Sample
@@ -20,6 +21,13 @@ COPIES = 3
 
 def quietly(steps: Sequence[Any], what: str) -> Iterable[Any]:
     return steps
+
+
+def painted(rng: np.random.Generator, label: int) -> Sample:
+    """Grey (64, 64, 1), with a dark spot if defective."""
+    image = rng.normal(120, 4, (64, 64, 1))
+    image[20:30, 30:40] -= 60 * label
+    return Sample(image.astype(np.uint8), label, None)
 
 
 class World:
@@ -87,3 +95,20 @@ def test_synthetic_defects_are_made_of_pictures_of_their_own_fold() -> None:
     for side, pool in zip(world.cut, pools, strict=True):
         mine = {id(good[n]) for n in side.left_out if n < 30}
         assert {id(picture) for picture in pool} == mine
+
+
+def test_fold_of_deep_trains_its_own_layers_and_is_not_done_twice(
+    tiny_backbone: Path, tmp_path: Path
+) -> None:
+    world, rng = World(16, 10), np.random.default_rng(5)
+    told = [painted(rng, label) for label in world.labels]
+    tails = supervised.Settings(copies=20, fitting=Fitting(steps=2))
+    settings = deep.Settings(epochs=1, least_steps=2, tails=tails)
+    net = backbone.load(tiny_backbone)
+    make = scorers.for_deep(told, world.cut, net, settings, tmp_path, quietly)
+    found = make(settings)(world.cut[1])
+    assert found.shape == (len(world.cut[1].left_out),) and len(set(found)) > 1
+    assert [file.name for file in tmp_path.iterdir()] == ["fold1.npy"]
+
+    again = scorers.for_deep([], world.cut, net, settings, tmp_path, quietly)  # nothing to learn
+    assert (again(settings)(world.cut[1]) == found).all()

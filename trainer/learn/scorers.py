@@ -77,30 +77,41 @@ def for_deep(
     work: Path,
     track: Track,
 ) -> Callable[[deep.Settings], Scorer]:
-    """Here every fold trains a backbone of its own, and looks through it: minutes per fold."""
+    """Here every fold trains a backbone of its own, and looks through it: minutes per fold. What
+    is done lies in `work`, for a run that is gone on with."""
 
     def prepared(settings: deep.Settings) -> Scorer:
         def score(sides: Sides) -> Floats:
-            place = work / f"fold{sides.fold}"
-            place.mkdir(exist_ok=True)  # of a run that is gone on with
+            place, said = work / f"fold{sides.fold}", work / f"fold{sides.fold}.npy"
+            if said.exists():
+                return np.asarray(np.load(said), dtype=np.float32)
+            place.mkdir(exist_ok=True)
             parts = (sides.learnt, sides.aside, sides.left_out)
             learnt, aside, left_out = ([pictures[n] for n in part] for part in parts)
-            own = deep.tune(learnt, backbone, settings, place, silently)
-            rng = np.random.default_rng([settings.seed, sides.fold])
-            _, cache = supervised.look(
-                learnt, [*aside, *left_out], own, settings.tails, rng, place, silently
-            )
-            first, then, end = np.cumsum([len(learnt), len(aside), len(left_out)])
-            fitted = supervised.fit(
-                cache, range(first), range(first, then), settings.tails, rng, silently
-            )
-            found = _scores(fitted, cache, range(then, end))
+            found = _deep(learnt, aside, left_out, backbone, settings, place)
+            np.save(said, found)
             shutil.rmtree(place)
             return found
 
         return score
 
     return prepared
+
+
+def _deep(
+    learnt: Sequence[Sample],
+    aside: Sequence[Sample],
+    left_out: Sequence[Sample],
+    backbone: Backbone,
+    settings: deep.Settings,
+    place: Path,
+) -> Floats:
+    own = deep.tune(learnt, backbone, settings, place, silently)
+    rng, rest = np.random.default_rng(settings.seed), [*aside, *left_out]
+    _, cache = supervised.look(learnt, rest, own, settings.tails, rng, place, silently)
+    first, then, end = np.cumsum([len(learnt), len(aside), len(left_out)])
+    fitted = supervised.fit(cache, range(first), range(first, then), settings.tails, rng, silently)
+    return _scores(fitted, cache, range(then, end))
 
 
 def scorer(cache: Cache, fit: Fit[S], settings: S) -> Scorer:
