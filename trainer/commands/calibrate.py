@@ -3,12 +3,11 @@
 import click
 
 from edge.core.cli import print_json
-from edge.core.manifest import Thresholds
 from trainer import calibration
 from trainer.clock import SystemClock
 from trainer.commands.common import command_line, json_option, progress
 from trainer.commands.risk import risk_options
-from trainer.commands.telling import describe, domain_lines, outcome_lines
+from trainer.commands.telling import run_lines
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.judge.thresholds import Risk
@@ -67,12 +66,8 @@ def command(
 
 def _tell(run: Run) -> None:
     other = (run.results["calibrated_on"] or "").rpartition(" ")[0]
-    of_set = f" of {other}" if other else ""
     for line in (
-        describe(Thresholds.model_validate(run.results["thresholds"])),
-        f"on val{of_set}, where they were set:",
-        *outcome_lines(run.results["outcome"], run.results["cost"]),
-        *domain_lines(run.results["domains"]),
+        *run_lines(run.results),
         f"next: linegate-trainer evaluate --run {run.id} --split test"
         + (f" --data {other}" if other else ""),
     ):

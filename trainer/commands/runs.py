@@ -7,17 +7,10 @@ import click
 
 from edge.core.cli import print_json
 from edge.core.errors import LinegateError
-from edge.core.manifest import Thresholds
 from trainer import training
 from trainer.clock import SystemClock
 from trainer.commands.common import json_option, progress
-from trainer.commands.telling import (
-    describe,
-    domain_lines,
-    layer_lines,
-    outcome_lines,
-    parity_lines,
-)
+from trainer.commands.telling import layer_lines, run_lines
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.runs import Run, Runs
@@ -79,19 +72,4 @@ def _all_of(run: Run) -> str:
         *(f"  {name}: {value}" for name, value in run.params.items()),
         *(f"  {name}: artifacts/{sha256}" for name, sha256 in run.artifacts.items()),
     ]
-    return "\n".join([*lines, *_judged(run)])
-
-
-def _judged(run: Run) -> list[str]:
-    """What is known of its thresholds and of its int8 file; older runs know less."""
-    known = run.results
-    lines = []
-    if "outcome" in known and "shares" in known:
-        lines += describe(Thresholds.model_validate(known["thresholds"])).splitlines()
-        lines += ["on val, where they were set:", *outcome_lines(known["outcome"], known["cost"])]
-        lines += domain_lines(known["domains"])
-    if "parity" in known:
-        lines += parity_lines(known["parity"], known.get("parity_kinds", []))
-    if "saturation" in known:
-        lines.append(f"for processors: {known['saturation']['target']}")
-    return lines
+    return "\n".join([*lines, *run_lines(run.results)])

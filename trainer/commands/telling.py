@@ -6,6 +6,22 @@ from typing import Any
 from edge.core.manifest import Thresholds
 
 
+def run_lines(results: Mapping[str, Any]) -> list[str]:
+    """All that a run knows of its thresholds and of its int8 file; older runs know less."""
+    lines = []
+    if "shares" in results:
+        other = (results.get("calibrated_on") or "").rpartition(" ")[0]
+        lines += describe(Thresholds.model_validate(results["thresholds"])).splitlines()
+        lines += [f"on val{f' of {other}' if other else ''}, where they were set:"]
+        lines += outcome_lines(results["outcome"], results["cost"])
+        lines += domain_lines(results["domains"])
+    if "parity" in results:
+        lines += parity_lines(results["parity"], results.get("parity_kinds", []))
+    if "saturation" in results:
+        lines += processor_lines(results["saturation"])
+    return lines
+
+
 def figure(value: float | None) -> str:
     return "  -   " if value is None else f"{value:.4f}"
 
@@ -91,6 +107,16 @@ def domain_lines(domains: Sequence[Mapping[str, Any]]) -> list[str]:
         f"  {'domain':16} {'good':>5} {'defects':>7}  {'  '.join(f'{h:>15}' for h in heads)}  "
         "own guarantee",
         *map(row, domains),
+    ]
+
+
+def processor_lines(sums: Mapping[str, Any]) -> list[str]:
+    """On which processors the int8 file computes what it was judged by, if not on all."""
+    if not sums["may_saturate"]:
+        return []
+    return [
+        f"for {sums['target']} only: elsewhere {sums['may_saturate']} of {sums['pairs']} pairs of "
+        "its 8-bit weights may saturate, and scores would differ"
     ]
 
 

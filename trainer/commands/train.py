@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from edge.core.cli import print_json
-from edge.core.manifest import Thresholds
 from edge.core.recipe import Orientation
 from trainer import choosing, training
 from trainer.clock import SystemClock
@@ -19,7 +18,7 @@ from trainer.commands.common import (
     size_px,
 )
 from trainer.commands.risk import risk_options
-from trainer.commands.telling import describe, domain_lines, figure, outcome_lines, parity_lines
+from trainer.commands.telling import figure, run_lines
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.judge.thresholds import Risk
@@ -158,11 +157,7 @@ def _tell(run: Run, as_json: bool) -> None:
     )
     for line in (
         *folds_told.lines(run.results),
-        describe(Thresholds.model_validate(run.results["thresholds"])),
-        "on val, where they were set:",
-        *outcome_lines(run.results["outcome"], run.results["cost"]),
-        *domain_lines(run.results["domains"]),
-        *parity_lines(run.results["parity"], run.results["parity_kinds"]),
+        *run_lines(run.results),
     ):
         click.echo(line)
     click.echo(f"look: linegate-trainer preview --run {run.id} --to sheet.png")

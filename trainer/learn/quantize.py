@@ -1,13 +1,14 @@
 """From a float backbone to static int8 that eats the camera's bytes.
 
-QDQ, uint8 activations, int8 weights per channel, MinMax over training pictures. Then a graph
-edit: the float input and its QuantizeLinear make way for uint8 NHWC -> Transpose -> the existing
-DequantizeLinear with scale 1/128 and zero point 128, which *is* (x - 128) / 128: normalisation
-costs nothing, and the box sends bytes. See `stem` for the first layer's form.
+QDQ, uint8 activations, int8 weights per channel, MinMax over training pictures; biases take back
+what the rounding shifts (`correction`). Then a graph edit: the float input and its QuantizeLinear
+make way for uint8 NHWC -> Transpose -> the existing DequantizeLinear with scale 1/128 and zero
+point 128, which *is* (x - 128) / 128: normalisation costs nothing, and the box sends bytes. See
+`stem` for the first layer's form.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from edge.core.errors import LinegateError
 from edge.core.preprocess import Image
 from trainer.learn import saturation
 from trainer.learn.backbone import Backbone, fresh_model
+from trainer.learn.correction import correct
 from trainer.learn.stacked import stacked
 from trainer.learn.stem import by_words
 
@@ -41,6 +43,7 @@ def quantize(backbone: Backbone, pictures: Iterable[Image], full_range: bool) ->
     weights: only for processors with VNNI or Arm; elsewhere 16-bit sums of the kernels saturate.
     Raises LinegateError if they could though it was not asked for.
     """
+    inputs = [as_float(picture) for picture in pictures]
     with tempfile.TemporaryDirectory() as folder:
         source, ready, result = (Path(folder) / f"{n}.onnx" for n in ("float", "ready", "int8"))
         onnx.save(stacked(backbone), str(source))
@@ -48,7 +51,7 @@ def quantize(backbone: Backbone, pictures: Iterable[Image], full_range: bool) ->
         quantize_static(
             str(ready),
             str(result),
-            _Calibration(pictures),
+            _Calibration(inputs),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=not full_range,
@@ -56,7 +59,8 @@ def quantize(backbone: Backbone, pictures: Iterable[Image], full_range: bool) ->
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
         )
-        model = by_words(eat_bytes(onnx.load(str(result)), backbone))
+        model = correct(onnx.load(str(result)), onnx.load(str(ready)), inputs)
+    model = by_words(eat_bytes(model, backbone))
     saturation.check(model, full_range)
     return model
 
@@ -133,9 +137,9 @@ def as_float(image: Image) -> NDArray[np.float32]:
 class _Calibration(CalibrationDataReader):  # type: ignore[misc]
     """ONNX Runtime's way to be handed pictures."""
 
-    def __init__(self, pictures: Iterable[Image]) -> None:
-        self._feeds: Iterator[Image] = iter(pictures)
+    def __init__(self, inputs: Iterable[NDArray[np.float32]]) -> None:
+        self._inputs = iter(inputs)
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        picture = next(self._feeds, None)
-        return None if picture is None else {"image": as_float(picture)}
+        image = next(self._inputs, None)
+        return None if image is None else {"image": image}
