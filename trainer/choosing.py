@@ -6,7 +6,9 @@ models than the one that ships.
 """
 
 import hashlib
+import itertools
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,7 +20,7 @@ from edge.core.clock import Clock
 from edge.core.errors import LinegateError
 from trainer import training
 from trainer.config import Home
-from trainer.data import folds
+from trainer.data import folds, leakage
 from trainer.data.items import DEFECT, Dataset, Item, count
 from trainer.judge import crossval, evaluate
 from trainer.judge.crossval import Candidate, Scorer
@@ -165,13 +167,12 @@ def _deep(bench: Bench, options: Options, clock: Clock) -> tuple[Candidate | Non
     if n < DEEP_FROM:
         return None, f"{n} defective pictures; below {DEEP_FROM} it was not worth its minutes"
     try:
-        return _candidate(bench, replace(options, learner="deep"), clock), None
+        return _candidate(bench, replace(options, learner="deep"), clock, DEEP_S), None
     except LinegateError as error:  # a backbone that cannot be trained
         return None, str(error)
 
 
-def _candidate(bench: Bench, options: Options, clock: Clock) -> Candidate:
-    most_s = DEEP_S if options.learner == "deep" else float("inf")
+def _candidate(bench: Bench, options: Options, clock: Clock, most_s: float = math.inf) -> Candidate:
     return crossval.candidate(options.learner, bench.walk(options), clock, most_s)
 
 
@@ -179,9 +180,17 @@ def _keep(run: Run, found: Candidate, shop: Shop) -> None:
     run.results["crossval"] = {
         "learner": found.learner,
         "seconds": found.seconds,
+        "near_copies": near_copies(found.folds),
         **crossval.figures(found.folds),
     }
     shop.runs.keep(run, ARTIFACT, crossval.table(found.folds))
+
+
+def near_copies(walked: Sequence[evaluate.Scored]) -> int:
+    """Pictures that look like one of another fold, so were perhaps not left out after all."""
+    pairs = itertools.permutations((fold.items for fold in walked), 2)
+    near = (leakage.find(learnt, left_out).near for learnt, left_out in pairs)
+    return len({left_out for found in near for left_out, _ in found})
 
 
 def _search(bench: Bench, run: Run, options: Options, minutes: float, shop: Shop) -> Options:

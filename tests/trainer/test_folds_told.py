@@ -7,6 +7,7 @@ CROSSVAL = {
     "learner": "supervised",
     "folds": 2,
     "seconds": 61.0,
+    "near_copies": 3,
     "n_good": 40,
     "n_defect": 20,
     **dict.fromkeys(("auroc", "ap", "recall_at_1pct_fr", "recall_at_5pct_fr"), SPREAD),
@@ -52,6 +53,7 @@ def test_spread_is_told_with_the_worst_fold_and_with_what_it_is_not() -> None:
     told, whose = folds.lines({"crossval": CROSSVAL})
     assert "40 good, 20 defective" in told
     assert "AUROC 0.9500 +- 0.0707 (worst 0.9000)" in told
+    assert "3 pictures look like near-copies" in told
     assert "no threshold or guarantee rests on them" in whose
     alone = CROSSVAL | {"auroc": None}
     assert "no figures without defects" in folds.lines({"crossval": alone})[0]

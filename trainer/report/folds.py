@@ -94,7 +94,12 @@ def _crossval(found: Mapping[str, Any] | None) -> list[str]:
     )
     if found["auroc"] is None:
         return [f"{what}: no figures without defects"]
-    return [f"{what}: " + ", ".join(_spread(found, key) for key in _NAMES), WHOSE]
+    figures = ", ".join(_spread(found, key) for key in _NAMES)
+    near = found["near_copies"]
+    flattered = (
+        f"; {near} pictures look like near-copies across folds, which flatters" if near else ""
+    )
+    return [f"{what}: {figures}{flattered}", WHOSE]
 
 
 def _spread(found: Mapping[str, Any], key: str) -> str:
