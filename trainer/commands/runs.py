@@ -24,7 +24,7 @@ def command(run_id: str | None, layers: bool, as_json: bool) -> None:
     """List all training runs with data, figures and cost.
 
     \b
-    Examples:
+    Example:
       linegate-trainer runs
       linegate-trainer runs --run housing-1 --layers
     """
