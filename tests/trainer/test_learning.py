@@ -39,7 +39,9 @@ def test_from_pictures_to_bundle(
 ) -> None:
     trained = train(workshop, parts, tiny_backbone)
     assert trained["run"] == "spots-1"
-    assert trained["thresholds"]["no_guarantee"].startswith("8 held-out defects cannot show")
+    assert trained["thresholds"]["no_guarantee"].startswith(
+        "8 held-out defective parts cannot show"
+    )
 
     judged = answer(workshop("evaluate", "--run", "spots-1", "--json"))
     assert judged["auroc"] > 0.9 and judged["n_good"] == 16 and judged["n_defect"] == 8

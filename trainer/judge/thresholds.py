@@ -158,7 +158,7 @@ def _promise(defect: Sequence[float], pass_below: float, risk: Risk) -> Guarante
 def _lacking(n_defects: int, risk: Risk) -> str:
     needed = defects_needed(risk.alpha, risk.delta)
     return (
-        f"{n_defects} held-out defects cannot show that at most {risk.alpha:.1%} of defects "
-        f"pass at {1 - risk.delta:.0%} confidence: {needed - n_defects} more are needed "
+        f"{n_defects} held-out defective parts cannot show that at most {risk.alpha:.1%} of "
+        f"defects pass at {1 - risk.delta:.0%} confidence: {needed - n_defects} more are needed "
         f"({needed} in all, if none is missed)"
     )
