@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from edge.core.errors import ModelRefused
 from edge.core.manifest import Face, Guarantee, Manifest, Thresholds, check_face, parse_manifest
 
-SAMPLE = json.loads((Path(__file__).parents[1] / "contracts" / "manifest.v1.json").read_text())[0]
+CONTRACT = Path(__file__).parents[1] / "contracts" / "manifest.v1.json"
+SAMPLE, GOOD_ONLY = json.loads(CONTRACT.read_text())
 
 
 def changed(path: str, value: object) -> str:
@@ -34,6 +35,15 @@ def test_manifest_is_read_whole() -> None:
     assert manifest.label == "cap-3"
     assert manifest.thresholds.guarantee is not None
     assert manifest.thresholds.guarantee.n_defects == 473
+    assert parse_manifest(manifest.model_dump_json(), "bundle") == manifest
+
+
+def test_manifest_without_any_defect_says_what_it_knows() -> None:
+    """Of good parts, of one domain, and nothing of AUROC."""
+    manifest = parse_manifest(json.dumps(GOOD_ONLY), "bundle")
+    assert manifest.thresholds.domain == "grey" and manifest.thresholds.guarantee is None
+    assert manifest.thresholds.false_rejects is not None
+    assert manifest.parity.auroc_int8 is None and manifest.parity.flips == 2
     assert parse_manifest(manifest.model_dump_json(), "bundle") == manifest
 
 
