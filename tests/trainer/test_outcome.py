@@ -98,6 +98,13 @@ def test_domain_that_is_not_there_is_answered_with_those_that_are() -> None:
         outcome.fit(TABLE, Risk(), "grey")
 
 
+def test_cut_at_what_was_counted_promises_nothing_of_coming_good_parts() -> None:
+    table = [*rows(0, [n / 1000 for n in range(400)]), *rows(1, [0.01] * 100)]
+    kept = record.thresholds(table, Risk())
+    assert kept["thresholds"]["false_rejects"] is None
+    assert kept["no_reject_promise"].startswith("rework begins lower than 400 held-out good parts")
+
+
 def test_wish_is_read_back_as_it_was_kept() -> None:
     risk = Risk(alpha=0.1, review_capacity=0.2, costs=Costs(100, 5, 1))
     assert record.risk_of({"risk": asdict(risk)}) == risk
@@ -139,6 +146,14 @@ def test_calibrate_tells_promises_intervals_and_domains(calibrate: Callable[...,
     assert "and at most 5.0% of good parts are reworked by the model alone" in told
     assert "escapes, of defective parts        0.0% (0 of 120; 95 %: 0.0% to 3.0%)" in told
     assert "at 2.0% defects" in told and "per domain" in told
+
+
+def test_calibrate_tells_how_many_good_parts_a_promise_lacks(
+    calibrate: Callable[..., Result],
+) -> None:
+    assert "120 held-out good parts; 179 more would carry 1.0% at 95% confidence" in (
+        calibrate().output
+    )
 
 
 def test_calibrate_for_one_domain_names_it(calibrate: Callable[..., Result]) -> None:

@@ -12,6 +12,8 @@ def run_lines(results: Mapping[str, Any]) -> list[str]:
     if "shares" in results:
         other = (results.get("calibrated_on") or "").rpartition(" ")[0]
         lines += describe(Thresholds.model_validate(results["thresholds"])).splitlines()
+        if results.get("no_reject_promise"):
+            lines.append(f"false rejects are not promised: {results['no_reject_promise']}")
         lines += [f"on val{f' of {other}' if other else ''}, where they were set:"]
         lines += outcome_lines(results["outcome"], results["cost"])
         lines += domain_lines(results["domains"])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from edge.core.bounds import defects_needed
 from edge.core.manifest import Thresholds
 from trainer.judge import band, outcome, parity, scores
 from trainer.judge.band import Costs, Line
@@ -17,12 +18,25 @@ def thresholds(table: Sequence[Row], risk: Risk, domain: str | None = None) -> d
     found = {
         "thresholds": cuts.model_dump(mode="json"),
         "risk": asdict(risk),
+        "no_reject_promise": no_reject_promise(table, cuts, risk),
         "domains": [] if domain else outcome.by_domain(table, cuts, risk),
     }
     judged = exam(table, cuts, risk)
     if judged["parity"] is None:  # then what the run knew stays
         del judged["parity"]
     return found | judged
+
+
+def no_reject_promise(table: Sequence[Row], cuts: Thresholds, risk: Risk) -> str | None:
+    """Why no share of false rejects is promised, and how many more good parts it takes."""
+    if cuts.false_rejects is not None:
+        return None
+    n = len({row.part for row in scores.good(scores.of_domain(table, cuts.domain))})
+    needed = defects_needed(risk.false_rejects, risk.delta)  # the same rule, seen from above
+    promise = f"{risk.false_rejects:.1%} at {1 - risk.delta:.0%} confidence"
+    if n < needed:
+        return f"{n} held-out good parts; {needed - n} more would carry {promise}"
+    return f"rework begins lower than {n} held-out good parts would carry {promise}"
 
 
 def exam(table: Sequence[Row], cuts: Thresholds, risk: Risk) -> dict[str, Any]:
