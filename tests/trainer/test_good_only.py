@@ -113,11 +113,20 @@ def test_plan_has_synthetic_defects_once_there_are_enough_good_pictures() -> Non
     assert [n for n, copy in plan if copy < 0] == [*range(130), *range(20)]
 
 
+def test_first_copies_are_the_poses_that_the_part_allows() -> None:
+    rng = np.random.default_rng(0)
+    sample = Sample(rng.integers(0, 256, (64, 64, 1), np.uint8), GOOD, None)
+    make = good_only.maker([sample], good_only.Settings(orientation="mirrored"), rng)
+    assert np.array_equal(make(sample, 1).image, sample.image[:, ::-1])
+    ways = {make(sample, copy).image.tobytes() for copy in range(4)}
+    assert len(ways) == 4 and make(sample, 4).image.tobytes() not in ways
+
+
 def test_copies_below_nought_are_spoilt_and_say_where() -> None:
     rng = np.random.default_rng(0)
     sample = Sample(rng.integers(80, 160, (64, 64, 1), np.uint8), GOOD, None)
     make = good_only.maker([sample, sample], good_only.Settings(), rng)
-    assert make(sample, 0) is sample and make(sample, 1).label == GOOD
+    assert np.array_equal(make(sample, 0).image, sample.image) and make(sample, 1).label == GOOD
     spoilt = make(sample, -1)
     assert spoilt.label == DEFECT and spoilt.mask is not None and spoilt.mask.any()
 

@@ -108,11 +108,13 @@ def plan(learnt: int, aside: int, settings: Settings) -> list[tuple[int, int]]:
 def maker(
     pictures: Sequence[Sample], settings: Settings, rng: Generator
 ) -> Callable[[Sample, int], Sample]:
-    """What makes the copies of the plan."""
+    """What makes the copies of the plan; the first ones are the other poses that the part allows,
+    which lose nothing of it."""
 
     def make(sample: Sample, copy: int) -> Sample:
-        if copy == 0:
-            return sample
+        poses = augment.poses(settings.orientation, sample.image.shape)
+        if 0 <= copy < len(poses):
+            return augment.lay(sample, poses[copy])
         other = augment.augment(sample, rng, settings.strength, settings.orientation)
         if copy > 0:
             return other

@@ -19,7 +19,7 @@ LEAST = 10  # good pictures
 ENOUGH = 120  # fewer are filled up with augmented copies; more gain nothing from them
 DIMS = 48
 TOP_SHARE = 0.01  # of the patches: a defect is small
-SHRINKAGE, SHRINKAGE_OF_FEW, FEW = 0.1, 0.2, 40  # towards the mean covariance of all places
+SHRINKAGE = 0.1  # towards the mean covariance of all places
 RIDGE = 0.01  # of the mean variance
 DEAD = 1e-3  # a channel that never moves must not amplify its rounding
 CHUNK = 32  # pictures at a time
@@ -46,7 +46,7 @@ def fit(maps: ArrayLike, widths: Sequence[int], dims: int = DIMS) -> Memory:
     project, shift = reduction(maps, widths, dims)
     seen = reduce(maps, project, shift)
     mean = seen.mean(axis=1, keepdims=True)
-    whiten = whitening(seen - mean, SHRINKAGE_OF_FEW if len(maps) < FEW else SHRINKAGE)
+    whiten = whitening(seen - mean, SHRINKAGE)
     return Memory(
         project=project.astype(np.float32),
         shift=shift.astype(np.float32),
