@@ -71,11 +71,8 @@ def augment(
 def make_copy(
     sample: Sample, copy: int, rng: Generator, strength: float, orientation: Orientation
 ) -> Sample:
-    """The copy that `samples.copies` planned: 0 the picture itself, -n its n-th other pose,
-    above 0 a fresh augmented one."""
-    if copy > 0:
-        return augment(sample, rng, strength, orientation)
-    return lay(sample, poses(orientation, sample.image.shape[:2])[-copy])
+    """The copy that `samples.copies` planned: 0 the picture itself, any other a fresh one."""
+    return augment(sample, rng, strength, orientation) if copy else sample
 
 
 # Pose --------------------------------------------------------------------------------------------

@@ -45,11 +45,11 @@ def coverage(sample: Sample, rows: int, columns: int) -> NDArray[np.float32]:
     return np.asarray(small, dtype=np.float32)
 
 
-def copies(samples: Sequence[Sample], wanted: int, poses: int) -> list[tuple[int, int]]:
+def copies(samples: Sequence[Sample], wanted: int) -> list[tuple[int, int]]:
     """(sample, copy) for the cached features: copy 0 is the picture itself.
 
-    Each class gets augmented copies up to `wanted`; a class that is large already gets its other
-    poses (copies -1, -2, ...), which cost less than they bring.
+    Each class gets augmented copies up to `wanted`, and one of each picture if it is large already:
+    were only one class augmented, noise and dust would seem to tell it from the other.
     """
     plan: list[tuple[int, int]] = []
     for label in (0, 1):
@@ -57,7 +57,7 @@ def copies(samples: Sequence[Sample], wanted: int, poses: int) -> list[tuple[int
         if len(mine) * 1.2 < wanted:
             plan += [(mine[k % len(mine)], k // len(mine)) for k in range(wanted if mine else 0)]
         else:
-            plan += [(n, -copy) for n in mine for copy in range(poses)]
+            plan += [(n, copy) for n in mine for copy in (0, 1)]
     return plan
 
 

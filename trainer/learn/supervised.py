@@ -68,9 +68,8 @@ def look(
     """The int8 backbone, and its features of all pictures: with copies, but those `aside`, which
     come last, only as they were taken."""
     net = quantize(backbone, stock.inputs(pictures, rng), settings.full_range)
-    poses = augment.poses(settings.orientation, pictures[0].image.shape)
     left_out = range(len(pictures), len(pictures) + len(aside))
-    plan = [*samples.copies(pictures, settings.copies, len(poses)), *((n, 0) for n in left_out)]
+    plan = [*samples.copies(pictures, settings.copies), *((n, 0) for n in left_out)]
 
     def make(sample: Sample, copy: int) -> Sample:
         return augment.make_copy(sample, copy, rng, settings.strength, settings.orientation)
