@@ -36,6 +36,7 @@ class Settings:
 
     seed: int = 0
     good: int | None = None  # draw so many good pictures; None: all
+    filled: int = 120  # fewer good pictures are filled up with copies for the memory
     head_from: int = 50  # good pictures; with fewer the memory alone judges
     synthetic: int = 1000  # defective pictures, made of good ones
     copies: int = 600  # of good pictures, augmented
@@ -97,7 +98,9 @@ def plan(learnt: int, aside: int, settings: Settings) -> list[tuple[int, int]]:
     """(picture, copy): 0 as it was taken, above 0 augmented, below 0 spoilt."""
     drawn = min(learnt, settings.good or learnt)
     taught = drawn >= settings.head_from
-    wanted = learnt * (-(-memory.ENOUGH // drawn) - 1)  # each picture as often as the drawn need it
+    wanted = learnt * (
+        -(-settings.filled // drawn) - 1
+    )  # each picture as often as the drawn need it
     taken = [(n, 0) for n in range(learnt + aside)]
     copies = max(wanted, settings.copies if taught else 0)
     augmented = [(k % learnt, 1 + k // learnt) for k in range(copies)]

@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 LEAST = 10  # good pictures
-ENOUGH = 120  # fewer are filled up with augmented copies; more gain nothing from them
+ENOUGH = 200  # good pictures; copies of fewer help, of more they do not
 DIMS = 48
 TOP_SHARE = 0.01  # of the patches: a defect is small
 SHRINKAGE = 0.1  # towards the mean covariance of all places
