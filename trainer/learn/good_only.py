@@ -42,7 +42,7 @@ class Settings:
     copies: int = 600  # of good pictures, augmented
     strength: float = 0.6  # of the augmentation
     orientation: Orientation = "fixed"  # how else the part may lie, by its recipe
-    memory_weight: float = 1.0  # beside the head's 1
+    memory_weight: float = 4.0  # beside the head's 1: made-up defects may mislead it
     fitting: Fitting = field(default_factory=Fitting)
     full_range: bool = False  # 8-bit weights: only for boxes with VNNI or Arm
 
