@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.learn.defects import FILLS, SHAPES, VISIBLE_LEVELS, spoil
+from trainer.learn.defects import (
+    FILLS,
+    SHAPES,
+    VISIBLE_LEVELS,
+    Fill,
+    Scene,
+    Shape,
+    spoil,
+    visible,
+)
 
 
 def part(seed: int, channels: int, size: tuple[int, int] = (96, 128)) -> np.ndarray:
@@ -26,11 +35,39 @@ def test_defect_can_be_seen_and_lies_under_its_mask(seed: int, channels: int) ->
     assert change[mask > 0].mean() > 3 * change[mask == 0].mean()
 
 
-def test_flat_picture_gets_a_defect_too() -> None:
-    flat = np.full((64, 64, 1), 128, np.uint8)  # nothing to smear, displace, paste or erase
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_flat_picture_gets_a_defect_too(level: int) -> None:
+    flat = np.full((64, 64, 1), level, np.uint8)  # nothing to smear, displace, paste or erase
     for seed in range(20):
         spoilt, mask = spoil(flat, flat, np.random.default_rng(seed))
         assert np.abs(spoilt.astype(float) - flat).mean(axis=2)[mask > 0].mean() >= VISIBLE_LEVELS
+
+
+def test_texture_that_only_moved_is_no_defect() -> None:
+    rng = np.random.default_rng(0)
+    texture = rng.normal(128, 8, (60, 60, 1)).clip(0, 255).astype(np.uint8)
+    inner = np.zeros((60, 60), bool)
+    inner[20:40, 20:40] = True
+    assert visible(texture, np.roll(texture, 7, axis=1), inner) < VISIBLE_LEVELS
+    assert (
+        visible(texture, texture + 15 * inner[..., None].astype(np.uint8), inner) > VISIBLE_LEVELS
+    )
+
+
+def test_defects_lie_on_the_part_where_the_ground_is_plain() -> None:
+    image = np.full((96, 128, 3), 250, np.uint8)
+    image[30:60, 40:80] = (60, 160, 60)
+    donor, on = image[::-1].copy(), 0
+    for seed in range(60):
+        _, mask = spoil(image, donor, np.random.default_rng(seed))
+        on += bool(mask[30:60, 40:80].any())
+    assert on > 45
+
+
+def test_good_picture_stays_as_it_was() -> None:
+    good, donor = part(1, 3), part(2, 3)
+    spoil(good, donor, np.random.default_rng(0))
+    assert np.array_equal(good, part(1, 3)) and np.array_equal(donor, part(2, 3))
 
 
 def test_same_seed_gives_the_same_defect() -> None:
@@ -38,18 +75,19 @@ def test_same_seed_gives_the_same_defect() -> None:
     assert np.array_equal(one[0], two[0]) and np.array_equal(one[1], two[1])
 
 
-@pytest.mark.parametrize("shape", set(SHAPES))
-def test_shape_is_an_opacity_of_moderate_size(shape) -> None:
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shape_is_an_opacity_of_moderate_size_about_its_point(shape: Shape) -> None:
     for seed in range(30):
-        opacity = shape((96, 128), np.random.default_rng(seed))
+        opacity = shape((96, 128), (90.0, 40.0), np.random.default_rng(seed))
         assert opacity.shape == (96, 128) and opacity.dtype == np.float32
         assert opacity.min() >= 0 and opacity.max() <= 1
-        assert (opacity > 0.3).mean() < 0.15
+        assert (opacity > 0.3).mean() < 0.15 and opacity[34:47, 84:97].max() > 0.3
 
 
-@pytest.mark.parametrize("fill", set(FILLS))
-def test_fill_keeps_the_shape_of_the_picture(fill) -> None:
+@pytest.mark.parametrize("fill", FILLS)
+def test_fill_keeps_the_shape_of_the_piece(fill: Fill) -> None:
     for channels in (1, 3):
-        image, donor = (part(n, channels).astype(np.float32) for n in (1, 2))
-        filled = fill(image, np.ones(image.shape[:2], np.float32), donor, np.random.default_rng(0))
-        assert filled.shape == image.shape
+        clean, donor = (part(n, channels, (40, 50)).astype(np.float32) for n in (1, 2))
+        scene = Scene(clean, donor, 30.0, np.zeros(channels, np.float32), 96)
+        assert fill(scene, np.random.default_rng(0)).shape == clean.shape
+        assert np.array_equal(clean, part(1, channels, (40, 50)))
