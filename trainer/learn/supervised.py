@@ -19,9 +19,7 @@ from trainer.data.items import GOOD, Dataset
 from trainer.learn import augment, features, samples, stock, tails
 from trainer.learn.backbone import Backbone
 from trainer.learn.features import Cache
-from trainer.learn.fit import THREADS as THREADS
 from trainer.learn.fit import Fitting, fit_head
-from trainer.learn.fit import schedule as schedule
 from trainer.learn.quantize import quantize
 from trainer.learn.samples import Sample
 from trainer.learn.tails import Tails
