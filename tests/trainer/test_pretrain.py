@@ -1,5 +1,9 @@
 """Pretraining on procedural pictures: what it asks, and that an interrupted run loses nothing."""
 
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+import psutil
 import pytest
 from click.testing import Result
 
@@ -68,6 +73,30 @@ def test_batch_depends_on_seed_and_number_alone() -> None:
             same = lessons.make(7, number, 4)
             for name in ("first", "second", "moves", "masks"):
                 assert np.array_equal(getattr(lesson, name), getattr(same, name))
+
+
+def test_workers_end_when_the_loop_is_killed() -> None:
+    code = (
+        "from trainer.learn import lessons\n"
+        "import multiprocessing, time\n"
+        "if __name__ == '__main__':\n"
+        "    with lessons.ahead(0, range(100000), 4) as made:\n"
+        "        next(made)\n"
+        "        print([c.pid for c in multiprocessing.active_children()], flush=True)\n"
+        "        time.sleep(60)\n"
+    )
+    loop = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert loop.stdout is not None
+    workers = json.loads(loop.stdout.readline())
+    loop.kill()
+    loop.wait(10)
+    loop.stdout.close()
+    assert workers
+    for _ in range(200):
+        if not any(psutil.pid_exists(pid) for pid in workers):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"still there: {workers}")
 
 
 def test_partner_of_a_cell_follows_the_move() -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 import cv2
 import numpy as np
@@ -46,7 +47,7 @@ class Lesson:
 def ahead(seed: int, numbers: range, n: int) -> Iterator[Iterator[Lesson]]:
     """Batches in order, made by processes beside the loop that learns from them."""
     workers = max(1, (os.cpu_count() or 2) - 1)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
         try:
             yield _walk(pool, seed, numbers, n, AHEAD * workers)
         finally:
@@ -65,8 +66,17 @@ def _walk(
         yield waiting.popleft().result(LONGEST_S)
 
 
-def _one_thread() -> None:
+def _begin() -> None:
+    """A worker computes on one thread, and does not outlive the loop, even if that is killed."""
     cv2.setNumThreads(1)
+    Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def make(seed: int, number: int, n: int) -> Lesson:
