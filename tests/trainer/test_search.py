@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from math import log
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge.core.errors import LinegateError
+from trainer import training
+from trainer.learn import learners
 from trainer.learn.search import SPACE, Knobs, best, search
 
 pytestmark = pytest.mark.torch
@@ -47,7 +50,7 @@ class Bench:
             self.watch.s += 1
             if self.folds > self.fails_after:
                 raise KeyboardInterrupt
-            yield 0.9 - abs(knobs["memory_weight"] - 1.0) / 10 + fold / 100
+            yield 0.9 - abs(log(knobs["memory_weight"])) / 20 + fold / 100
 
     def search(self, journal: Path, budget_s: float, **more: Any) -> list[Any]:
         seed = more.get("seed", 3)
@@ -66,6 +69,14 @@ def test_better_settings_are_found_and_hopeless_ones_stop_early(journal: Path) -
     assert all(set(one.knobs) == set(SPACE) for one in tried)
     assert {len(one.aurocs) for one in tried if not one.pruned} == {5}
     assert {len(one.aurocs) for one in tried if one.pruned} == {2}
+
+
+@pytest.mark.parametrize("learner", ["good-only", "supervised"])
+def test_defaults_of_every_learner_lie_in_the_space(learner: str) -> None:
+    settings = learners.settings(training.Options(learner=learner))
+    knobs = learners.knobs(settings, SPACE)
+    assert all(SPACE[name].low <= value <= SPACE[name].high for name, value in knobs.items())  # type: ignore[attr-defined]
+    assert learners.tuned(settings, knobs) == settings
 
 
 def test_same_seed_tries_the_same_and_another_seed_does_not(tmp_path: Path) -> None:

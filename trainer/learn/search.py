@@ -30,7 +30,7 @@ SPACE: Mapping[str, BaseDistribution] = {
     "rate": FloatDistribution(5e-4, 8e-3, log=True),
     "weight_decay": FloatDistribution(0.005, 0.5, log=True),
     "top_share": FloatDistribution(0.01, 0.1, log=True),
-    "memory_weight": FloatDistribution(0.0, 1.5),
+    "memory_weight": FloatDistribution(0.05, 10.0, log=True),
 }
 AT_RANDOM = 5  # trials before the sampler trusts what it has seen
 UNPRUNED = 3  # trials that see all folds whatever comes
