@@ -84,7 +84,8 @@ def shared(tmp_path: Path, parts: Path, tiny_backbone: Path) -> Path:
     with (data / "split.csv").open("w", newline="") as file:
         out = csv.DictWriter(file, [*rows[0], "split"])
         out.writeheader()
-        out.writerows({**r, "split": ("train", "val", "test")[n // 3 % 3]} for n, r in enumerate(rows))
+        splits = ("train", "val", "test")
+        out.writerows({**r, "split": splits[n // 3 % 3]} for n, r in enumerate(rows))
     (data / "README.md").write_text("no reference")
     return tmp_path / "shared"
 

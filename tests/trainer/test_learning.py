@@ -131,12 +131,12 @@ def test_near_copy_in_the_exam_is_named(
 
 def test_too_few_defects_are_refused(workshop: Workshop, parts: Path, tiny_backbone: Path) -> None:
     lines = (parts / "parts.csv").read_text().splitlines()
-    few = [lines[0], *(line for n, line in enumerate(lines[1:]) if n % 3 or n < 30)]
+    few = [lines[0], *(line for n, line in enumerate(lines[1:]) if n % 3 or n < 18)]
     (parts / "few.csv").write_text("\n".join(few))
     workshop("import", parts / "few.csv", "--name", "few")
     workshop("split", "--data", "few")
     result = workshop("train", "--data", "few", "--backbone", tiny_backbone, code=1)
-    assert "6 defective and 48 good pictures to train on" in result.output
+    assert "4 defective and 48 good pictures to train on" in result.output
     assert "failed" in workshop("runs").output
 
 

@@ -21,6 +21,8 @@ from trainer.commands.risk import risk_options
 from trainer.commands.telling import figure, run_lines
 from trainer.config import find_home
 from trainer.data import catalog
+from trainer.data.drawing import with_defects
+from trainer.data.items import count
 from trainer.judge.thresholds import Risk
 from trainer.report import folds as folds_told
 from trainer.runs import Run, Runs
@@ -33,7 +35,7 @@ from trainer.runs import Run, Runs
     type=click.Choice([*training.LEARNERS, choosing.AUTO]),
     default="supervised",
     show_default=True,
-    help="supervised: from 10 defects; deep: minutes longer, pays with hundreds of them; "
+    help="supervised: from 5 defects, better 10; deep: minutes longer, pays with hundreds of them; "
     "good-only: from 10 good pictures and no defect; auto: what cross-validation says.",
 )
 @click.option(
@@ -49,6 +51,7 @@ from trainer.runs import Run, Runs
     help="Look for better settings of the fit first; the same again goes on.",
 )
 @click.option("--good", type=click.IntRange(1), help="good-only: draw so many.  [default: all]")
+@click.option("--defects", type=click.IntRange(1), help="Draw so many to train on.  [default: all]")
 @click.option(
     "--backbone",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -79,6 +82,7 @@ def command(
     risk: Risk,
     recipe: Path | None,
     orientation: Orientation | None,
+    defects: int | None,
     folds: int | None,
     search_minutes: float | None,
     resume: bool,
@@ -107,10 +111,11 @@ def command(
     near = training.check_leakage(dataset)
     _warn(near)
     what = data, dataset.revision, options.learner
+    dataset = with_defects(dataset, defects, options.seed)
     params = _params(ctx) | {"orientation": options.orientation}
     begun = runs.resume(*what, params) if resume else runs.begin(*what, command_line(ctx), params)
     with begun as run:
-        run.results["near_copies"] = len(near)
+        run.results |= {"near_copies": len(near), "learnt": count(dataset.of("train"))}
         shop = choosing.Shop(home, runs, clock, progress)
         options = choosing.settle(run, dataset, options, choosing.Wish(folds, search_minutes), shop)
         trained = training.train(dataset, options, training.work_folder(home, run), progress)
@@ -172,6 +177,7 @@ def _tell(run: Run, as_json: bool) -> None:
                 "outcome": run.results["shares"],
                 "parity": run.results["parity"],
                 "near_copies": run.results["near_copies"],
+                "learnt": run.results["learnt"],
                 **{key: run.results.get(key) for key in ("choice", "search", "crossval")},
             }
         )
