@@ -82,17 +82,18 @@ def test_interrupted_and_resumed_gives_the_same_bytes_as_uninterrupted(
 
     resumed = deep.tune(painted(30), own, QUICK, two, watch)
     assert seen == [3, 4, 5]
-    assert bytes_of(resumed) == bytes_of(whole)
-    assert bytes_of(whole) != bytes_of(own)
+    assert bytes_of(resumed.net) == bytes_of(whole.net)
+    assert bytes_of(whole.net) != bytes_of(own)
 
 
 def test_stem_stays_as_it_was_and_all_later_weights_move(own: Backbone, tmp_path: Path) -> None:
     tuned = deep.tune(painted(30), own, QUICK, tmp_path, quietly)
     before, after = (
-        {t.name: t.raw_data for t in model.graph.initializer} for model in (own.model, tuned.model)
+        {t.name: t.raw_data for t in model.graph.initializer}
+        for model in (own.model, tuned.net.model)
     )
     assert {name for name in before if before[name] != after[name]} == {"w1", "w2"}
-    assert tuned.name == "tiny, tuned"
+    assert tuned.net.name == "tiny, tuned"
 
 
 def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:

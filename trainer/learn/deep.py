@@ -2,8 +2,8 @@
 
 The stem, up to stride 8, stays frozen: it runs in ONNX Runtime, in a thread of its own, while
 torch trains what follows. Then the trained backbone goes the way of the learner `supervised`:
-int8, features, a head and a memory fitted to them, one file. Interrupted, it goes on from its last
-checkpoint as if nothing had happened, to the bit.
+int8, features, the head fitted on to them, a memory, one file. Interrupted, it goes on from its
+last checkpoint as if nothing had happened, to the bit.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ from trainer.judge.session import open_session
 from trainer.learn import checkpoint, head, sanity, stock, supervised, torch_net
 from trainer.learn.backbone import COARSE, FINE, Backbone
 from trainer.learn.batches import Batch, Mixture, Source, ahead
+from trainer.learn.features import floored
 from trainer.learn.fit import THREADS, schedule
 from trainer.learn.hardware import device, has_bfloat16
 from trainer.learn.head import PatchHead
@@ -58,7 +59,7 @@ class Settings:
     strength: float = 1.0  # of the augmentation
     orientation: Orientation = "fixed"  # how else the part may lie, by its recipe
     save_every: int = 50  # steps
-    tails: supervised.Settings = field(default_factory=supervised.Settings)
+    tails: supervised.Settings = field(default_factory=lambda: on(supervised.Settings()))
 
     def steps(self, pictures: int) -> int:
         return max(self.least_steps, self.epochs * pictures // self.batch)
@@ -75,6 +76,11 @@ class Settings:
         )
 
 
+def on(tails: supervised.Settings) -> supervised.Settings:
+    """Settings to fit a head on that knows much already: fewer and smaller steps."""
+    return replace(tails, fitting=replace(tails.fitting, steps=150, rate=5e-4))
+
+
 def train(
     dataset: Dataset, backbone: Backbone, settings: Settings, work: Path, track: Track
 ) -> Trained:
@@ -82,14 +88,23 @@ def train(
     or as `tune` does."""
     pictures = stock.both(dataset, backbone.face, track)
     tuned = tune(pictures, backbone, settings, work, track)
-    trained = supervised.train(dataset, tuned, settings.tails, work, track)
+    trained = supervised.train(dataset, tuned.net, settings.tails, work, track, tuned.head)
     return replace(trained, about=f"later layers, {trained.about}")
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """The backbone with its later layers trained, and the head that was trained with them: it
+    knows the float features, and is fitted on to those of int8."""
+
+    net: Backbone
+    head: PatchHead
 
 
 def tune(
     pictures: Sequence[Sample], backbone: Backbone, settings: Settings, work: Path, track: Track
-) -> Backbone:
-    """The backbone with its later layers trained. Goes on from a checkpoint in `work`.
+) -> Tuned:
+    """Train the later layers. Goes on from a checkpoint in `work`.
 
     Raises LinegateError if the backbone has ops that cannot be trained, or if the net cannot learn
     a handful of the pictures by heart.
@@ -105,7 +120,8 @@ def tune(
     _check(net, source, settings)
     kept = _learn(net, source, settings, work / _checkpoint(backbone, settings), track)
     model = torch_net.rewritten(backbone.model, kept.layers)
-    return replace(backbone, name=f"{backbone.name}, tuned", model=model)
+    tuned = replace(backbone, name=f"{backbone.name}, tuned", model=model)
+    return Tuned(tuned, kept.head.cpu())
 
 
 class Net(nn.Module):  # type: ignore[misc]
@@ -174,9 +190,8 @@ def _head(layers: TorchNet, source: Source, ratio: int, settings: Settings) -> P
     with torch.no_grad():
         maps = torch.cat([stacked(layers, torch.from_numpy(one), ratio) for one in seen])
     deviation, mean = torch.std_mean(maps, dim=(0, 2, 3))
-    deviation[deviation < 1e-3] = 1.0  # a channel that never moves must not amplify its rounding
     rows, columns = source.grid
-    return PatchHead(len(mean), rows * columns, mean.numpy(), deviation.numpy())
+    return PatchHead(len(mean), rows * columns, mean.numpy(), floored(deviation.numpy()))
 
 
 def _stem(model: ModelProto, waist: str) -> ModelProto:

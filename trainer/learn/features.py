@@ -107,11 +107,7 @@ def build(
 
 
 def channel_statistics(maps: NDArray[np.float16], rows: Rows) -> tuple[Floats, Floats]:
-    """(mean, standard deviation) of each channel over all patches of some rows.
-
-    A channel that hardly moves counts as moving more: else the head would amplify the rounding of
-    int8, and its own weights would fit no int8 grid.
-    """
+    """(mean, standard deviation) of each channel over all patches of some rows; see `floored`."""
     total = np.zeros(maps.shape[-1])
     squares = np.zeros_like(total)
     for row in rows:
@@ -121,5 +117,11 @@ def channel_statistics(maps: NDArray[np.float16], rows: Rows) -> tuple[Floats, F
     n = len(rows) * maps.shape[1] * maps.shape[2]
     mean = total / n
     deviation = np.sqrt(np.maximum(squares / n - mean**2, 0.0))
+    return mean.astype(np.float32), floored(deviation)
+
+
+def floored(deviation: NDArray[np.floating]) -> Floats:
+    """A channel that hardly moves counts as moving more: else the head would amplify the rounding
+    of int8, and its own weights would fit no int8 grid."""
     least = LEAST_DEVIATION * np.median(deviation) or 1.0
-    return mean.astype(np.float32), np.maximum(deviation, least).astype(np.float32)
+    return np.asarray(np.maximum(deviation, least), dtype=np.float32)

@@ -1,6 +1,7 @@
 """The loop that fits a patch head to cached features."""
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from math import cos, pi
 from typing import Any
@@ -37,21 +38,26 @@ class Fitting:
 
 
 def fit_head(
-    cache: Cache, rows: Rows, fitting: Fitting, rng: Generator, track: Track
+    cache: Cache,
+    rows: Rows,
+    fitting: Fitting,
+    rng: Generator,
+    track: Track,
+    start: PatchHead | None = None,
 ) -> HeadWeights:
-    """Fit a head to some rows of the cache, good and defective ones. Raises LinegateError if it
+    """Fit a head to some rows of the cache, good and defective ones: a fresh one, or one that
+    knows these parts from other features of the same channels. Raises LinegateError if a fresh one
     cannot learn a handful of them by heart."""
     torch.set_num_threads(THREADS)
     torch.manual_seed(int(rng.integers(2**31)))
-    mean, deviation = features.channel_statistics(cache.maps, rows)
-    _, height, width, channels = cache.maps.shape
-    model = PatchHead(channels, height * width, mean, deviation, fitting.top_share)
+    model = fresh_head(cache, rows, fitting.top_share) if start is None else deepcopy(start)
     kept = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(fitting.average)
     )
     optimiser = _optimiser(model.train(), fitting)
-    few = _tensors(cache, rows[sanity.handful(cache.labels[rows])])
-    sanity.check(model, few, lambda trial: _optimiser(trial, fitting), fitting.mask_weight)
+    if start is None:
+        few = _tensors(cache, rows[sanity.handful(cache.labels[rows])])
+        sanity.check(model, few, lambda trial: _optimiser(trial, fitting), fitting.mask_weight)
     for step in track(range(fitting.steps), "head"):
         optimiser.param_groups[0]["lr"] = fitting.rate * schedule(step, fitting.steps)
         x, labels, coverage = batch(cache, rows, fitting, rng)
@@ -64,6 +70,12 @@ def fit_head(
         kept.update_parameters(model)
     final: PatchHead = kept.module.eval()
     return head.weights(final, reach(final, cache, rows[:: len(rows) // REACH_ROWS + 1]))
+
+
+def fresh_head(cache: Cache, rows: Rows, top_share: float) -> PatchHead:
+    mean, deviation = features.channel_statistics(cache.maps, rows)
+    _, height, width, channels = cache.maps.shape
+    return PatchHead(channels, height * width, mean, deviation, top_share)
 
 
 def reach(model: PatchHead, cache: Cache, rows: Rows) -> float:

@@ -63,10 +63,15 @@ def _supervised(options: "Options") -> supervised.Settings:
     return found if options.knobs is None else tuned(found, options.knobs)
 
 
+def _tails(options: "Options") -> supervised.Settings:
+    """What was asked for counts, else what suits a head that was trained before."""
+    tails = _supervised(options)
+    asked = options.steps is not None or options.knobs is not None
+    return tails if asked else deep.on(tails)
+
+
 def _deep(options: "Options") -> deep.Settings:
-    found = deep.Settings(
-        seed=options.seed, orientation=options.orientation, tails=_supervised(options)
-    )
+    found = deep.Settings(seed=options.seed, orientation=options.orientation, tails=_tails(options))
     if options.epochs is not None:
         found = replace(found, epochs=options.epochs, least_steps=1)
     return found

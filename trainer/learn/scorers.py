@@ -108,9 +108,10 @@ def _deep(
 ) -> Floats:
     own = deep.tune(learnt, backbone, settings, place, silently)
     rng, rest = np.random.default_rng(settings.seed), [*aside, *left_out]
-    _, cache = supervised.look(learnt, rest, own, settings.tails, rng, place, silently)
+    _, cache = supervised.look(learnt, rest, own.net, settings.tails, rng, place, silently)
     first, then, end = np.cumsum([len(learnt), len(aside), len(left_out)])
-    fitted = supervised.fit(cache, range(first), range(first, then), settings.tails, rng, silently)
+    sides = range(first), range(first, then)
+    fitted = supervised.fit(cache, *sides, settings.tails, rng, silently, own.head)
     return _scores(fitted, cache, range(then, end))
 
 

@@ -20,6 +20,7 @@ from trainer.learn import augment, features, samples, stock, tails
 from trainer.learn.backbone import Backbone
 from trainer.learn.features import Cache
 from trainer.learn.fit import Fitting, fit_head
+from trainer.learn.head import PatchHead
 from trainer.learn.quantize import quantize
 from trainer.learn.samples import Sample
 from trainer.learn.tails import Tails
@@ -42,7 +43,12 @@ class Settings:
 
 
 def train(
-    dataset: Dataset, backbone: Backbone, settings: Settings, work: Path, track: Track
+    dataset: Dataset,
+    backbone: Backbone,
+    settings: Settings,
+    work: Path,
+    track: Track,
+    start: PatchHead | None = None,
 ) -> Trained:
     """Fit the tails to the training split. Raises LinegateError if there are too few pictures."""
     rng = np.random.default_rng(settings.seed)
@@ -50,7 +56,7 @@ def train(
     aside = stock.good(dataset, "val", backbone.face, track)
     learnt, left_out = range(len(pictures)), range(len(pictures), len(pictures) + len(aside))
     net, cache = look(pictures, aside, backbone, settings, rng, work, track)
-    tail = fit(cache, learnt, left_out, settings, rng, track)
+    tail = fit(cache, learnt, left_out, settings, rng, track, start)
     return finish(net, backbone, tail, f"head and memory from {len(pictures)} pictures")
 
 
@@ -82,10 +88,11 @@ def fit(
     settings: Settings,
     rng: Generator,
     track: Track,
+    start: PatchHead | None = None,
 ) -> Tails:
     """Head and memory from the pictures `learnt`, brought to one scale on good ones of
-    `left_out`."""
-    head = fit_head(cache, cache.of(learnt), settings.fitting, rng, track)
+    `left_out`. The head begins as `start`, if there is one."""
+    head = fit_head(cache, cache.of(learnt), settings.fitting, rng, track, start)
     known = tails.remember(cache, learnt)
     aside = cache.of(left_out, GOOD, as_taken=True)
     return tails.join(head, known, settings.memory_weight, cache, aside)
