@@ -106,6 +106,9 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path, shared: Path) -
     (found,) = bench.measured()
     assert found.cell == cell and found.trained["run"] == "light_guide-1"
     assert 0 <= found.judged["auroc"] <= 1 and found.judged["int8"]["ms_2t"] > 0
+    assert "| light_guide | good-only | 20 good | tiny |" in report.markdown(
+        [found], {"light_guide": {}}
+    )
     kept = json.loads((tmp_path / "bench" / "cells.jsonl").read_text())
     assert kept["cell"]["good"] == 20
 

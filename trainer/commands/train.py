@@ -172,6 +172,7 @@ def _tell(run: Run, as_json: bool) -> None:
             {
                 "run": run.id,
                 "seconds": run.seconds,
+                "peak_mb": run.peak_mb,
                 "val": val,
                 "thresholds": run.results["thresholds"],
                 "outcome": run.results["shares"],

@@ -32,6 +32,7 @@ NAME = "procedural"
 SIDE_PX = 224  # of the exported net; it can be cut to other sizes later
 EMBEDDING = 64
 TEMPERATURE = 0.1
+PLACE_WEIGHT = 0.2  # its loss is many times the others'
 AVERAGE = 0.999  # the weights kept are a running mean
 
 
@@ -123,7 +124,8 @@ def loss(pupil: Pupil, lesson: Lesson, where: torch.device) -> Tensor:
     both = torch.cat([clean, masks])
     found = altered_loss(fine, both) + altered_loss(coarse, both)
     moves = torch.from_numpy(lesson.moves).to(where)
-    return found + place_loss(places[:n].float(), places[n:].float(), moves, masks)
+    asked = place_loss(places[:n].float(), places[n:].float(), moves, masks)
+    return found + PLACE_WEIGHT * asked
 
 
 def altered_loss(logits: Tensor, masks: Tensor) -> Tensor:
