@@ -32,7 +32,6 @@ NAME = "procedural"
 SIDE_PX = 224  # of the exported net; it can be cut to other sizes later
 EMBEDDING = 64
 TEMPERATURE = 0.1
-PLACE_WEIGHT = 0.2  # its loss is many times the others'
 AVERAGE = 0.999  # the weights kept are a running mean
 
 
@@ -43,6 +42,7 @@ class Settings:
     seed: int = 0
     steps: int = 20_000
     pairs: int = 32  # in a batch
+    place_weight: float = 0.2  # beside 1: finding places has a loss many times that of alterations
     rate: float = 2e-3  # AdamW
     weight_decay: float = 0.02
     gradient_norm: float = 2.0
@@ -97,7 +97,7 @@ def train(
         for step, lesson in zip(track(steps, "pretrain"), made, strict=True):
             optimiser.param_groups[0]["lr"] = settings.rate * schedule(step, settings.steps)
             with torch.autocast(where.type, torch.bfloat16, enabled=has_bfloat16(where)):
-                wrong = loss(pupil, lesson, where)
+                wrong = loss(pupil, lesson, settings.place_weight, where)
             optimiser.zero_grad()
             wrong.backward()
             torch.nn.utils.clip_grad_norm_(pupil.parameters(), settings.gradient_norm)
@@ -115,7 +115,7 @@ def schedule(step: int, steps: int) -> float:
     return min(1.0, (step + 1) / warm, max(0.01, (steps - step) / fall))
 
 
-def loss(pupil: Pupil, lesson: Lesson, where: torch.device) -> Tensor:
+def loss(pupil: Pupil, lesson: Lesson, place_weight: float, where: torch.device) -> Tensor:
     n = len(lesson.first)
     views = tensor(np.concatenate([lesson.first, lesson.second]), where)
     places, fine, coarse = pupil(views)
@@ -125,7 +125,7 @@ def loss(pupil: Pupil, lesson: Lesson, where: torch.device) -> Tensor:
     found = altered_loss(fine, both) + altered_loss(coarse, both)
     moves = torch.from_numpy(lesson.moves).to(where)
     asked = place_loss(places[:n].float(), places[n:].float(), moves, masks)
-    return found + PLACE_WEIGHT * asked
+    return found + place_weight * asked
 
 
 def altered_loss(logits: Tensor, masks: Tensor) -> Tensor:
