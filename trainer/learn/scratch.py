@@ -24,6 +24,7 @@ from trainer.learn.augment import augment
 from trainer.learn.backbone import COARSE, FINE, Backbone, fresh_model
 from trainer.learn.fit import THREADS, schedule
 from trainer.learn.head import PatchHead, loss
+from trainer.learn.net import Layer, layer_nodes
 from trainer.learn.samples import Sample
 from trainer.learn.stock import both as load_pictures
 
@@ -51,28 +52,6 @@ class Settings:
     orientation: Orientation = "fixed"  # how else the part may lie, by its recipe
     grey: bool = False  # one channel, though the pictures have colour
     size_px: tuple[int, int] | None = None  # width, height; None: see samples.input_face
-
-
-class Layer(nn.Module):  # type: ignore[misc]
-    """3x3 convolution, batch norm, relu; plus the input where the shape allows it."""
-
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
-        self.norm = nn.BatchNorm2d(channels)
-        self.stride = stride
-        self.adds = stride == 1 and channels_in == channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.norm(self.conv(x)))
-        return x + y if self.adds else y
-
-    def folded(self) -> tuple[np.ndarray, np.ndarray]:
-        """(weights, bias) of the convolution with the batch norm's running statistics in it."""
-        gain = self.norm.weight.double() / (self.norm.running_var.double() + self.norm.eps).sqrt()
-        weights = self.conv.weight.double() * gain.view(-1, 1, 1, 1)
-        bias = self.norm.bias.double() - self.norm.running_mean.double() * gain
-        return _array(weights), _array(bias)
 
 
 class Net(nn.Module):  # type: ignore[misc]
@@ -159,26 +138,12 @@ def export(net: Net, face: Face) -> Backbone:
     name = "image"
     for number, layer in enumerate(net.layers):
         out = {FINE_LAYER: FINE, COARSE_LAYER: COARSE}.get(number, f"map{number}")
-        nodes += _layer_nodes(number, layer, name, out)
+        nodes += layer_nodes(number, layer, name, out)
         arrays = zip(("weights", "bias"), layer.folded(), strict=True)
         weights += [numpy_helper.from_array(a, f"{word}{number}") for word, a in arrays]
         name = out
     graph = helper.make_graph(nodes, "own", [_picture(face)], _taps(face), weights)
     return Backbone("own", fresh_model(graph), face.height_px, face.width_px, face.channels)
-
-
-def _layer_nodes(number: int, layer: Layer, name: str, out: str) -> list[NodeProto]:
-    conv = helper.make_node(
-        "Conv",
-        [name, f"weights{number}", f"bias{number}"],
-        [f"conv{number}"],
-        kernel_shape=[3, 3],
-        strides=[layer.stride] * 2,
-        pads=[1, 1, 1, 1],
-    )
-    relu = helper.make_node("Relu", [f"conv{number}"], [f"relu{number}" if layer.adds else out])
-    add = helper.make_node("Add", [name, f"relu{number}"], [out])
-    return [conv, relu, add] if layer.adds else [conv, relu]
 
 
 def _picture(face: Face) -> Any:
@@ -193,8 +158,3 @@ def _taps(face: Face) -> list[Any]:
         COARSE: [1, LAYERS[COARSE_LAYER][0], rows, columns],
     }
     return [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    array: np.ndarray = tensor.detach().float().numpy()
-    return array.copy()
