@@ -33,7 +33,7 @@ from edge.store.images import ImageStore
 from edge.store.ledger_db import LedgerDb
 from edge.store.opening import LedgerDamaged
 from edge.store.reader import LedgerReader
-from edge.store.retention import Disk, Mode, Retention, mode_of
+from edge.store.retention import Mode, Retention, mode_of
 from edge.store.writer import Writer
 from edge.store.writes import SetMeta, Write
 from edge.sync.sync_db import DeliveredReader
@@ -57,7 +57,7 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
     """Open ledger and images; parts that were left open are closed as rework first."""
     config.state_dir.mkdir(parents=True, exist_ok=True)
     ballast = Ballast(config.state_dir / "ballast", config.store.ballast_mb * 1024 * 1024)
-    if mode_of(_disk(config.state_dir), config.store) is Mode.RECORDS_ONLY:
+    if mode_of(_free_bytes(config.state_dir), config.store) is Mode.RECORDS_ONLY:
         ballast.release()  # a full disk has not even room to open the ledger
     ledger, damaged = _open_ledger(config, clock)
     with ExitStack() as undo:
@@ -121,16 +121,15 @@ def _image_writer(
         writer.commit,
         config.store,
         ballast,
-        lambda: _disk(config.state_dir),
+        lambda: _free_bytes(config.state_dir),
         DeliveredReader(config.sync_path).image_delivered,
         clock,
     )
     return ImageWriter(store, reader, retention, writer.submit, clock)
 
 
-def _disk(folder: Path) -> Disk:
-    usage = shutil.disk_usage(folder)
-    return Disk(usage.total, usage.free)
+def _free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 @contextmanager

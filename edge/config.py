@@ -119,10 +119,12 @@ class Store(_Section):
     keep_passes: bool = True  # keep the frames of passed parts, too (thinned first)
     images_mb: Annotated[int, Field(ge=16)] = 20_000
     ballast_mb: Annotated[int, Field(ge=0)] = 16
-    warn_percent: Annotated[float, Field(ge=0, le=100)] = 20.0
-    prune_percent: Annotated[float, Field(ge=0, le=100)] = 10.0
-    stop_images_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
-    records_only_percent: Annotated[float, Field(ge=0, le=100)] = 2.0
+    warn_mb: Annotated[int, Field(ge=0)] = (
+        2000  # of the disk free; a share of it would cry wolf on a large one
+    )
+    prune_mb: Annotated[int, Field(ge=0)] = 1000
+    stop_images_mb: Annotated[int, Field(ge=0)] = 500
+    records_only_mb: Annotated[int, Field(ge=0)] = 200
 
 
 class Sync(_Section):

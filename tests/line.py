@@ -45,6 +45,11 @@ models = "models"
 [gate]
 recipe = "disc"
 level = "{level}"
+[store]
+warn_mb = 1
+prune_mb = 1
+stop_images_mb = 1
+records_only_mb = 1
 [plc]
 port = {broker}
 [sync]

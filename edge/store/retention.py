@@ -2,13 +2,13 @@
 
 `plan` is pure; `Retention` carries it out. A row goes first, then its file.
 
-| free disk below       | mode         | what goes, oldest first                                |
-|-----------------------|--------------|--------------------------------------------------------|
-| `warn_percent`        | WARN         | nothing; the station says so                           |
-| `prune_percent`       | PRUNE        | passes that nobody is owed                             |
-| `stop_images_percent` | STOP_IMAGES  | reworks and reviews too; passes are no longer kept     |
-| `records_only_percent`| RECORDS_ONLY | what the trainer is still owed, too, with an alarm;    |
-|                       |              | no image is kept, the ballast is released              |
+| free disk below   | mode         | what goes, oldest first                                |
+|-------------------|--------------|--------------------------------------------------------|
+| `warn_mb`         | WARN         | nothing; the station says so                           |
+| `prune_mb`        | PRUNE        | passes that nobody is owed                             |
+| `stop_images_mb`  | STOP_IMAGES  | reworks and reviews too; passes are no longer kept     |
+| `records_only_mb` | RECORDS_ONLY | what the trainer is still owed, too, with an alarm;    |
+|                   |              | no image is kept, the ballast is released              |
 
 Whatever the disk says, the images never take more than `images_mb`: over it, they go in the same
 order. One pass of sixteen, by its hash, is thinned out last, so that long stretches stay visible.
@@ -47,18 +47,6 @@ class Mode(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
-    """The filesystem of the state directory."""
-
-    total_bytes: int
-    free_bytes: int
-
-    @property
-    def free_percent(self) -> float:
-        return 100.0 * self.free_bytes / self.total_bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Candidate:
     """An image that could go. `owed`: the trainer should have it and has not said that it does."""
 
@@ -94,14 +82,14 @@ class Plan:
         return tuple(candidate for candidate in self.prune if candidate.owed)
 
 
-def mode_of(disk: Disk, limits: Store) -> Mode:
+def mode_of(free_bytes: int, limits: Store) -> Mode:
     floors = (
-        (limits.records_only_percent, Mode.RECORDS_ONLY),
-        (limits.stop_images_percent, Mode.STOP_IMAGES),
-        (limits.prune_percent, Mode.PRUNE),
-        (limits.warn_percent, Mode.WARN),
+        (limits.records_only_mb, Mode.RECORDS_ONLY),
+        (limits.stop_images_mb, Mode.STOP_IMAGES),
+        (limits.prune_mb, Mode.PRUNE),
+        (limits.warn_mb, Mode.WARN),
     )
-    return next((mode for floor, mode in floors if disk.free_percent < floor), Mode.NORMAL)
+    return next((mode for floor_mb, mode in floors if free_bytes < floor_mb * _MB), Mode.NORMAL)
 
 
 def tier_of(candidate: Candidate) -> Tier:
@@ -112,12 +100,12 @@ def tier_of(candidate: Candidate) -> Tier:
     return Tier.PASS_SAMPLE if candidate.image.sha256[0] == "0" else Tier.PASS
 
 
-def plan(disk: Disk, image_bytes: int, limits: Store, candidates: Sequence[Candidate]) -> Plan:
+def plan(free_bytes: int, image_bytes: int, limits: Store, candidates: Sequence[Candidate]) -> Plan:
     """Choose the fewest images, in the order of their tiers and oldest first, that bring the
     images below the quota and the disk above the floor of pruning."""
-    mode = mode_of(disk, limits)
+    mode = mode_of(free_bytes, limits)
     over_quota = image_bytes - limits.images_mb * _MB
-    short_of_room = round(disk.total_bytes * limits.prune_percent / 100) - disk.free_bytes
+    short_of_room = limits.prune_mb * _MB - free_bytes
     freed, chosen = 0, []
     for candidate in sorted(candidates, key=lambda c: (tier_of(c), c.image.at)):
         may_make_room = tier_of(candidate) <= _LAST_TIER.get(mode, -1)
@@ -138,11 +126,12 @@ class Retention:
         commit: Callable[[Sequence[Write]], object],
         limits: Store,
         ballast: Ballast,
-        disk: Callable[[], Disk],
+        free_bytes: Callable[[], int],
         delivered: Callable[[str], bool],
         clock: Clock,
     ) -> None:
         """`commit` returns when the writes are durable, or raises NotDurable (Writer.commit);
+        `free_bytes` tells how the disk of the state directory stands;
         `delivered` tells whether the trainer has the image of this sha256."""
         self.mode = Mode.NORMAL
         self._store = store
@@ -150,7 +139,7 @@ class Retention:
         self._commit = commit
         self._limits = limits
         self._ballast = ballast
-        self._disk = disk
+        self._free_bytes = free_bytes
         self._delivered = delivered
         self._clock = clock
         self._alarmed = False
@@ -158,12 +147,12 @@ class Retention:
     def run(self) -> Plan:
         """Look at the disk and prune one batch. Raises StoreError if the ledger cannot be read
         or does not take it: then nothing was deleted."""
-        disk = self._disk()
-        self._enter(mode_of(disk, self._limits), disk)
+        free_bytes = self._free_bytes()
+        self._enter(mode_of(free_bytes, self._limits), free_bytes)
         image_bytes = self._reader.image_bytes()
         crowded = self.mode >= Mode.PRUNE or image_bytes > self._limits.images_mb * _MB
         candidates = self._candidates() if crowded else []
-        todo = plan(disk, image_bytes, self._limits, candidates)
+        todo = plan(free_bytes, image_bytes, self._limits, candidates)
         if todo.prune:
             self._prune(todo)
         elif self._alarmed and not crowded:
@@ -171,7 +160,7 @@ class Retention:
             self._alarmed = False
         return todo
 
-    def _enter(self, mode: Mode, disk: Disk) -> None:
+    def _enter(self, mode: Mode, free_bytes: int) -> None:
         """The ballast goes first: on a full disk nothing else can be done."""
         if mode is Mode.RECORDS_ONLY:
             self._ballast.release()
@@ -179,9 +168,10 @@ class Retention:
             self._ballast.ensure()
         if mode is not self.mode:
             self.mode = mode
-            text = f"{disk.free_percent:.1f} % of the disk is free: {mode.name.lower()}"
+            free_mb = free_bytes // _MB
+            text = f"{free_mb} MB of the disk are free: {mode.name.lower()}"
             event = EventRecord(code="disk", text=text, at=self._clock.now())
-            log.warning("disk", mode=mode.name, free_percent=round(disk.free_percent, 1))
+            log.warning("disk", mode=mode.name, free_mb=free_mb)
             self._commit([AddEvent(event)])
 
     def _candidates(self) -> list[Candidate]:

@@ -132,7 +132,7 @@ def test_configuration_cannot_be_changed_afterwards() -> None:
         ('level = "automatic"\n', "gate.level: "),
         ("[plc]\nport = 70000\n", "plc.port: "),
         ('[plc]\nprotocol = "4"\n', "plc.protocol: "),
-        ("[store]\nwarn_percent = 101\n", "store.warn_percent: "),
+        ("[store]\nwarn_mb = -1\n", "store.warn_mb: "),
         ('[page]\nport = "http"\n', "page.port: "),
     ],
 )

@@ -13,17 +13,17 @@ from edge.store.ballast import Ballast
 from edge.store.image_writer import ImageWriter, PendingImage
 from edge.store.images import ImageStore
 from edge.store.reader import LedgerReader
-from edge.store.retention import Disk, Retention
+from edge.store.retention import Retention
 from edge.store.writer import Writer
 
-ROOMY = Disk(1000, 900)
+MB = 1024 * 1024
 
 
 class Keeping:
     """An image writer on a real ledger, stepped by hand."""
 
     def __init__(self, db, clock, path, room_bytes: int) -> None:
-        self.disk = ROOMY
+        self.free_bytes = 100_000 * MB
         self.clock = clock
         self.writer = Writer(db)
         self.reader = LedgerReader(path)
@@ -34,7 +34,7 @@ class Keeping:
             commit=db.commit,
             limits=Store(),
             ballast=Ballast(path.parent / "ballast", 0),
-            disk=lambda: self.disk,
+            free_bytes=lambda: self.free_bytes,
             delivered=lambda sha256: False,
             clock=clock,
         )
@@ -94,11 +94,11 @@ def test_overload_drops_passes_first_and_says_which_rework_was_lost(keeping):
 
 
 def test_low_disk_keeps_no_passes_and_then_nothing(keeping):
-    keeping.disk = Disk(1000, 40)
+    keeping.free_bytes = 499 * MB
     keeping.images.step()  # looks at the disk
     assert not keeping.offer(1, Verdict.PASS)
     assert keeping.offer(2, Verdict.REVIEW)
-    keeping.disk = Disk(1000, 10)
+    keeping.free_bytes = 199 * MB
     keeping.clock.advance(31)
     keeping.settle()
     assert not keeping.offer(3, Verdict.REVIEW)
@@ -150,10 +150,10 @@ def test_start_sweeps_what_a_crash_left(keeping, clock):
 
 
 def test_thread_outlives_a_disk_that_cannot_be_asked(keeping):
-    def broken() -> Disk:
+    def broken() -> int:
         raise OSError("the disk is gone")
 
-    keeping.retention._disk = broken
+    keeping.retention._free_bytes = broken
     keeping.writer.start()
     keeping.images.start()
     keeping.offer(1)

@@ -15,7 +15,6 @@ from edge.store.images import ImageStore
 from edge.store.reader import LedgerReader
 from edge.store.retention import (
     Candidate,
-    Disk,
     Mode,
     Retention,
     Tier,
@@ -28,8 +27,9 @@ from edge.store.writes import ImageKey
 
 MB = 1024 * 1024
 START = datetime(2026, 11, 21, tzinfo=UTC)
-LIMITS = Store(images_mb=16, ballast_mb=1)
-ROOMY = Disk(1000 * MB, 900 * MB)
+FLOORS = {"warn_mb": 200, "prune_mb": 100, "stop_images_mb": 50, "records_only_mb": 20}
+LIMITS = Store(images_mb=16, ballast_mb=1, **FLOORS)
+ROOMY = 900 * MB
 
 
 def candidate(
@@ -56,18 +56,18 @@ def names(chosen) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("free_percent", "mode"),
+    ("free_mb", "mode"),
     [
-        (20, Mode.NORMAL),
-        (19.9, Mode.WARN),
-        (9.9, Mode.PRUNE),
-        (4.9, Mode.STOP_IMAGES),
-        (1.9, Mode.RECORDS_ONLY),
+        (200, Mode.NORMAL),
+        (199, Mode.WARN),
+        (99, Mode.PRUNE),
+        (49, Mode.STOP_IMAGES),
+        (19, Mode.RECORDS_ONLY),
         (0, Mode.RECORDS_ONLY),
     ],
 )
-def test_floors(free_percent, mode):
-    assert mode_of(Disk(1000, round(10 * free_percent)), LIMITS) is mode
+def test_floors(free_mb, mode):
+    assert mode_of(free_mb * MB, LIMITS) is mode
 
 
 def test_roomy_disk_keeps_everything():
@@ -112,7 +112,7 @@ def test_low_disk_takes_more_the_lower_it_is(free_mb, gone):
         candidate(2, Verdict.REWORK),
         candidate(1),
     ]
-    assert names(plan(Disk(1000 * MB, free_mb * MB), 4 * MB, LIMITS, candidates).prune) == gone
+    assert names(plan(free_mb * MB, 4 * MB, LIMITS, candidates).prune) == gone
 
 
 IMAGES = st.lists(
@@ -127,14 +127,13 @@ IMAGES = st.lists(
 @given(images=IMAGES, free_mb=st.integers(0, 1000), used_mb=st.integers(0, 60))
 def test_plan_takes_no_more_and_nothing_dearer_than_needed(images, free_mb, used_mb):
     candidates = [candidate(n, *image) for n, image in enumerate(images)]
-    disk = Disk(1000 * MB, free_mb * MB)
-    result = plan(disk, used_mb * MB, LIMITS, candidates)
+    result = plan(free_mb * MB, used_mb * MB, LIMITS, candidates)
     chosen = result.prune
     over_quota = (used_mb - LIMITS.images_mb) * MB
     if not chosen:
         return
     freed_before_last = sum(c.image.bytes for c in chosen[:-1])
-    assert freed_before_last < max(over_quota, 100 * MB - disk.free_bytes)
+    assert freed_before_last < max(over_quota, 100 * MB - free_mb * MB)
     dearest = tier_of(chosen[-1])
     assert all(tier_of(c) >= dearest for c in candidates if c not in chosen)
     if over_quota <= 0 and result.mode < Mode.RECORDS_ONLY:
@@ -148,7 +147,7 @@ class Station:
 
     def __init__(self, db, make, clock, path, limits: Store = LIMITS) -> None:
         self.db, self.make = db, make
-        self.disk = ROOMY
+        self.free_bytes = ROOMY
         self.delivered: set[str] = set()
         self.reader = LedgerReader(path)
         self.store = ImageStore(path.parent / "images")
@@ -160,7 +159,7 @@ class Station:
             commit=lambda writes: self.commit(writes),
             limits=limits,
             ballast=Ballast(self.ballast, MB),
-            disk=lambda: self.disk,
+            free_bytes=lambda: self.free_bytes,
             delivered=lambda sha256: sha256 in self.delivered,
             clock=clock,
         )
@@ -245,21 +244,21 @@ def test_missing_file_is_no_obstacle(station):
 def test_ballast_is_released_on_the_last_floor_and_taken_again_with_room(station):
     station.retention.run()
     assert station.ballast.exists()
-    station.disk = Disk(1000 * MB, 10 * MB)
+    station.free_bytes = 10 * MB
     station.retention.run()
     assert station.retention.mode is Mode.RECORDS_ONLY
     assert not station.ballast.exists()
-    station.disk = Disk(1000 * MB, 60 * MB)  # above the last floor, but not out of danger
+    station.free_bytes = 60 * MB  # above the last floor, but not out of danger
     station.retention.run()
     assert not station.ballast.exists()
-    station.disk = ROOMY
+    station.free_bytes = ROOMY
     station.retention.run()
     assert station.ballast.exists()
 
 
 def test_change_of_mode_is_recorded_once(station):
-    station.disk = Disk(1000 * MB, 150 * MB)
+    station.free_bytes = 150 * MB
     station.retention.run()
     station.retention.run()
     (event,) = station.reader.newest_records(Kind.EVENT, 9)
-    assert "15.0 % of the disk is free: warn" in event.body
+    assert "150 MB of the disk are free: warn" in event.body
