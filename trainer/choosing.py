@@ -132,18 +132,9 @@ def _bench(dataset: Dataset, options: Options, k: int, work: Path, track: Track)
     both = [*dataset.of("train"), *dataset.of("val")]
     items = sorted(both, key=lambda item: (item.label == DEFECT, item.path))
     cut = folds.sides(items, k, options.seed)
-    backbone = _frozen(dataset, options, track)
+    backbone = training.backbone(options)
     pictures = [samples.load(dataset, i, backbone.face) for i in track(items, "train and val")]
     return Bench(tuple(items), cut, pictures, backbone, work, track)
-
-
-def _frozen(dataset: Dataset, options: Options, track: Track) -> "Backbone":
-    if options.backbone is None:
-        raise LinegateError(
-            "our own backbone is trained on the labels of the train split, so nothing can be left "
-            "out of it: cross-validation, --learner auto and --search need a --backbone FILE"
-        )
-    return training.backbone(dataset, options, track)
 
 
 def _choose(bench: Bench, run: Run, options: Options, shop: Shop) -> Options:

@@ -14,6 +14,7 @@ from edge.core.errors import LinegateError
 from edge.core.manifest import Face
 from edge.core.preprocess import to_input
 from edge.core.recipe import Orientation
+from trainer import shipped
 from trainer.config import Home
 from trainer.data import leakage
 from trainer.data.items import GOOD, Dataset
@@ -37,7 +38,7 @@ class Options:
 
     learner: str = "supervised"
     good: int | None = None  # of the good pictures, for the learner good-only
-    backbone: Path | None = None
+    backbone: Path | None = None  # None: our own
     taps: tuple[str, str] | None = None
     seed: int = 0
     steps: int | None = None
@@ -70,7 +71,7 @@ def train(dataset: Dataset, options: Options, work: Path, track: Track) -> "Trai
 
     work.mkdir(parents=True, exist_ok=True)
     try:
-        net = backbone(dataset, options, track)
+        net = backbone(options)
         trained = learners.train(dataset, net, options, work, track)
     except LinegateError:
         shutil.rmtree(work, ignore_errors=True)
@@ -79,23 +80,15 @@ def train(dataset: Dataset, options: Options, work: Path, track: Track) -> "Trai
     return trained
 
 
-def backbone(dataset: Dataset, options: Options, track: Track) -> "Backbone":
-    """The net that features are taken from; without a file, one of our own that is trained first
-    on the labels of the train split."""
-    if options.backbone is not None:
-        from trainer.learn.backbone import load
+def backbone(options: Options) -> "Backbone":
+    """The net that features are taken from, made to fit the size and the colours asked for."""
+    from trainer.learn import adapt
+    from trainer.learn.backbone import load
 
-        return load(options.backbone, options.taps)
-    from trainer.learn import scratch
-
-    settings = scratch.Settings(
-        seed=options.seed,
-        epochs=options.epochs or scratch.Settings().epochs,
-        size_px=options.size_px,
-        grey=options.grey,
-        orientation=options.orientation,
-    )
-    return scratch.train(dataset, settings, track)
+    net = load(options.backbone or shipped.backbone_file(), options.taps)
+    if options.size_px is not None:
+        net = adapt.resized(net, *options.size_px)
+    return adapt.grey(net) if options.grey else net
 
 
 def judge(

@@ -20,7 +20,7 @@ from trainer.learn.lessons import VIEW_PX, Lesson
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
-from trainer.learn import net, pretrain  # noqa: E402
+from trainer.learn import backbone, net, pretrain  # noqa: E402
 
 TINY = pretrain.Settings(seed=3, steps=4, pairs=4, save_every=2)
 
@@ -71,7 +71,7 @@ def test_batch_depends_on_seed_and_number_alone() -> None:
     with lessons.ahead(7, range(2, 5), 4) as made:
         for number, lesson in zip(range(2, 5), made, strict=True):
             same = lessons.make(7, number, 4)
-            for name in ("first", "second", "moves", "masks"):
+            for name in ("first", "second", "moves", "masks", "pictures"):
                 assert np.array_equal(getattr(lesson, name), getattr(same, name))
 
 
@@ -112,19 +112,21 @@ def test_view_finds_itself_and_not_another() -> None:
     torch.manual_seed(0)
     maps, still = torch.randn(2, 64, 8, 8), torch.eye(2, 3).repeat(2, 1, 1)
     clean = torch.zeros(2, 1, VIEW_PX, VIEW_PX)
-    assert pretrain.place_loss(maps, maps, still, clean) < 0.05
-    assert pretrain.place_loss(maps, maps.flip(3), still, clean) > 3
+    two, same = torch.arange(2), torch.zeros(2, dtype=torch.int64)
+    assert pretrain.place_loss(maps, maps, still, clean, two) < 0.05
+    assert pretrain.place_loss(maps, maps.flip(3), still, clean, two) > 3
+    assert pretrain.place_loss(maps, maps.flip(3), still, clean, same) == 0  # nobody else to be
 
 
 def test_spoilt_patches_ask_nothing() -> None:
     torch.manual_seed(0)
-    maps, still = torch.randn(1, 64, 8, 8), torch.eye(2, 3)[None]
+    maps, still = torch.randn(2, 64, 8, 8), torch.eye(2, 3).repeat(2, 1, 1)
     changed = maps.clone()
-    changed[..., :4] = torch.randn(1, 64, 8, 4)
-    mask = torch.zeros(1, 1, VIEW_PX, VIEW_PX)
-    assert pretrain.place_loss(maps, changed, still, mask) > 1
+    changed[..., :4] = torch.randn(2, 64, 8, 4)
+    mask, two = torch.zeros(2, 1, VIEW_PX, VIEW_PX), torch.arange(2)
+    assert pretrain.place_loss(maps, changed, still, mask, two) > 1
     mask[..., : VIEW_PX // 2] = 1.0
-    assert pretrain.place_loss(maps, changed, still, mask) < 0.01
+    assert pretrain.place_loss(maps, changed, still, mask, two) < 0.01
 
 
 def test_altered_patches_weigh_as_much_as_all_others() -> None:
@@ -141,7 +143,9 @@ def test_exported_net_answers_as_the_trained_one() -> None:
     trunk = net.Trunk(3).train()
     trunk(torch.randn(8, 3, 64, 64))  # batch norm has seen something
     exported = net.export(trunk.eval(), "own", 64, 96)
-    assert exported.shape("fine") == (64, 8, 12) and exported.shape("coarse") == (160, 4, 6)
+    assert exported.shape("fine") == (160, 8, 12) and exported.shape("coarse") == (480, 4, 6)
+    assert exported.narrow == ["narrow0", "narrow1"]
+    assert backbone.cut(exported.model, "own").narrow == ["narrow0", "narrow1"]
     x = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
         expected = trunk(x)

@@ -55,7 +55,7 @@ from trainer.runs import Run, Runs
 @click.option(
     "--backbone",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A float ONNX net to take features from; without it our own is trained first.",
+    help="A float ONNX net to take features from.  [default: our own, which comes along]",
 )
 @click.option("--taps", help="FINE,COARSE: tensors of the backbone; default: by their stride.")
 @click.option("--seed", default=0, show_default=True, help="Same seed, same machine: same file.")
@@ -63,10 +63,12 @@ from trainer.runs import Run, Runs
 @click.option(
     "--epochs",
     type=click.IntRange(1),
-    help="Of our own backbone [default: 20], and of deep's layers [default: 10].",
+    help="Of deep: walks through the pictures.  [default: 10]",
 )
-@click.option("--size", help="WxH of our own backbone's input; thin defects need more pixels.")
-@click.option("--grey", is_flag=True, help="Our own backbone shall not see colour.")
+@click.option(
+    "--size", help="WxH of the input; thin defects need more pixels.  [default: the backbone's]"
+)
+@click.option("--grey", is_flag=True, help="Do not look at colour.")
 @recipe_options
 @click.option("--full-range", is_flag=True, help="8-bit weights, for Arm and x86 with VNNI only.")
 @click.option("--resume", is_flag=True, help="Go on with the same command's interrupted run.")

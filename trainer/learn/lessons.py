@@ -34,13 +34,14 @@ LONGEST_S = 600.0  # that a batch may take
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """n pairs of views (n, S, S, 3), where a point of the first lies in the second (n, 2, 3), and
-    where the second is spoilt (n, S, S)."""
+    """n pairs of views (n, S, S, 3), where a point of the first lies in the second (n, 2, 3),
+    where the second is spoilt (n, S, S), and the number of the picture they show (n,)."""
 
     first: Image
     second: Image
     moves: Floats
     masks: Image
+    pictures: NDArray[np.int64]
 
 
 @contextmanager
@@ -88,7 +89,7 @@ def make(seed: int, number: int, n: int) -> Lesson:
         clean += [_cut(picture, rng) for _ in range(VIEWS_OF_A_PICTURE)]
     pairs = [_pair(clean[i], clean[rng.integers(n)], rng) for i in range(n)]
     first, second, moves, masks = (np.stack(column) for column in zip(*pairs, strict=True))
-    return Lesson(first, second, moves, masks)
+    return Lesson(first, second, moves, masks, np.arange(n) // VIEWS_OF_A_PICTURE)
 
 
 def _cut(picture: Image, rng: Generator) -> Image:

@@ -6,11 +6,11 @@ Dense int8 kernels run fast on small boxes, and few wide layers learn in minutes
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.learn.backbone import COARSE, FINE, Backbone, fresh_model
+from trainer.learn.backbone import COARSE, FINE, NARROW, Backbone, fresh_model
 
 # (channels, stride) of each layer; a layer that keeps its shape adds its input to its output.
 LAYERS = (
@@ -25,19 +25,18 @@ LAYERS = (
     (160, 1),
 )
 FINE_LAYER, COARSE_LAYER = 5, 8  # the last ones at stride 8 and at stride 16
-FINE_CHANNELS, COARSE_CHANNELS = LAYERS[FINE_LAYER][0], LAYERS[COARSE_LAYER][0]
-FINE_STRIDE, COARSE_STRIDE = 8, 16
-RATIO = COARSE_STRIDE // FINE_STRIDE  # fine cells along one side of a coarse cell
+WIDE_FINE, WIDE_COARSE = 160, 480  # channels a head reads: many simple questions, 1x1 and cheap
+NARROW_FINE, NARROW_COARSE = f"{NARROW}0", f"{NARROW}1"
 
 
 class Layer(nn.Module):  # type: ignore[misc]
-    """3x3 convolution, batch norm, relu; plus the input where the shape allows it."""
+    """Convolution, batch norm, relu; plus the input where the shape allows it."""
 
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+    def __init__(self, channels_in: int, channels: int, stride: int = 1, side: int = 3) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
+        self.conv = nn.Conv2d(channels_in, channels, side, stride, side // 2, bias=False)
         self.norm = nn.BatchNorm2d(channels)
-        self.stride = stride
+        self.stride, self.side = stride, side
         self.adds = stride == 1 and channels_in == channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,7 +52,8 @@ class Layer(nn.Module):  # type: ignore[misc]
 
 
 class Trunk(nn.Module):  # type: ignore[misc]
-    """Pictures [n, C, H, W], (x - 128) / 128, to maps of stride 8 and of stride 16."""
+    """Pictures [n, C, H, W], (x - 128) / 128, to wide maps of stride 8 and of stride 16. The
+    narrow maps that these are made of feed the memory of good parts."""
 
     def __init__(self, channels_in: int) -> None:
         super().__init__()
@@ -63,6 +63,8 @@ class Trunk(nn.Module):  # type: ignore[misc]
             Layer(before, channels, stride)
             for before, (channels, stride) in zip(widths, LAYERS, strict=False)
         )
+        self.wide_fine = Layer(LAYERS[FINE_LAYER][0], WIDE_FINE, side=1)
+        self.wide_coarse = Layer(LAYERS[COARSE_LAYER][0], WIDE_COARSE, side=1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(fine, coarse)."""
@@ -70,30 +72,36 @@ class Trunk(nn.Module):  # type: ignore[misc]
         for number, layer in enumerate(self.layers):
             x = layer(x)
             fine = x if number == FINE_LAYER else fine
-        return fine, x
+        return self.wide_fine(fine), self.wide_coarse(x)
 
 
 def export(trunk: Trunk, name: str, height_px: int, width_px: int) -> Backbone:
-    """The layers as ONNX, batch norm folded: `image` [1, C, H, W] -> `fine`, `coarse`."""
+    """The layers as ONNX, batch norm folded: `image` [1, C, H, W] -> `fine`, `coarse` and the two
+    narrow maps."""
+    maps = ["image", *(f"map{number}" for number in range(len(LAYERS)))]
+    maps[FINE_LAYER + 1], maps[COARSE_LAYER + 1] = NARROW_FINE, NARROW_COARSE
+    steps = list(zip(trunk.layers, maps, maps[1:], strict=False))
+    steps += [(trunk.wide_fine, NARROW_FINE, FINE), (trunk.wide_coarse, NARROW_COARSE, COARSE)]
     nodes: list[NodeProto] = []
     weights: list[TensorProto] = []
-    before = "image"
-    for number, layer in enumerate(trunk.layers):
-        out = {FINE_LAYER: FINE, COARSE_LAYER: COARSE}.get(number, f"map{number}")
+    for number, (layer, before, out) in enumerate(steps):
         nodes += layer_nodes(number, layer, before, out)
         arrays = zip(("weights", "bias"), layer.folded(), strict=True)
         weights += [numpy_helper.from_array(a, f"{word}{number}") for word, a in arrays]
-        before = out
-    shapes = {
-        "image": [1, trunk.channels, height_px, width_px],
-        FINE: [1, FINE_CHANNELS, height_px // FINE_STRIDE, width_px // FINE_STRIDE],
-        COARSE: [1, COARSE_CHANNELS, height_px // COARSE_STRIDE, width_px // COARSE_STRIDE],
-    }
-    image, *taps = [
-        helper.make_tensor_value_info(k, TensorProto.FLOAT, s) for k, s in shapes.items()
+    image = _value("image", trunk.channels, height_px, width_px)
+    fine, coarse = (height_px // 8, width_px // 8), (height_px // 16, width_px // 16)
+    taps = [
+        _value(FINE, WIDE_FINE, *fine),
+        _value(COARSE, WIDE_COARSE, *coarse),
+        _value(NARROW_FINE, LAYERS[FINE_LAYER][0], *fine),
+        _value(NARROW_COARSE, LAYERS[COARSE_LAYER][0], *coarse),
     ]
     graph = helper.make_graph(nodes, name, [image], taps, weights)
     return Backbone(name, fresh_model(graph), height_px, width_px, trunk.channels)
+
+
+def _value(name: str, channels: int, rows: int, columns: int) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, rows, columns])
 
 
 def layer_nodes(number: int, layer: Layer, name: str, out: str) -> list[NodeProto]:
@@ -102,9 +110,9 @@ def layer_nodes(number: int, layer: Layer, name: str, out: str) -> list[NodeProt
         "Conv",
         [name, f"weights{number}", f"bias{number}"],
         [f"conv{number}"],
-        kernel_shape=[3, 3],
+        kernel_shape=[layer.side] * 2,
         strides=[layer.stride] * 2,
-        pads=[1, 1, 1, 1],
+        pads=[layer.side // 2] * 4,
     )
     relu = helper.make_node("Relu", [f"conv{number}"], [f"relu{number}" if layer.adds else out])
     add = helper.make_node("Add", [name, f"relu{number}"], [out])

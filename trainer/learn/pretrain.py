@@ -1,10 +1,10 @@
 """`linegate-trainer pretrain`: our own backbone, taught on procedural pictures alone.
 
-Two things are asked of the net at once. *Which place is this?* Patches of one view find themselves
-in another view of the same picture among all patches of the batch (InfoNCE, van den Oord et al.
-2018, dense as in Wang et al. 2021): features that tell places apart and do not mind light, focus
-and noise. *Has somebody altered it?* Patches on a synthetic defect are told from all others, at
-both strides.
+Two things are asked of the net at once. *What is this?* Patches of one view find themselves in
+another view of the same picture among the patches of all other pictures (InfoNCE, van den Oord et
+al. 2018, dense as in Wang et al. 2021): features that tell materials and shapes apart and do not
+mind light, focus and noise. *Has somebody altered it?* Patches on a synthetic defect are told from
+all others, at both strides.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,14 +23,14 @@ from trainer.learn import checkpoint, net
 from trainer.learn.backbone import Backbone
 from trainer.learn.hardware import device, has_bfloat16
 from trainer.learn.lessons import VIEW_PX, Lesson
-from trainer.learn.net import COARSE_CHANNELS, FINE_CHANNELS, Trunk
+from trainer.learn.net import WIDE_COARSE, WIDE_FINE, Trunk
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 Batches = Callable[[int, range, int], AbstractContextManager[Iterator[Lesson]]]
 
 NAME = "procedural"
 SIDE_PX = 224  # of the exported net; it can be cut to other sizes later
-EMBEDDING = 64
+HIDDEN, EMBEDDING = 160, 64
 TEMPERATURE = 0.1
 AVERAGE = 0.999  # the weights kept are a running mean
 
@@ -61,12 +61,12 @@ class Pupil(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.trunk = Trunk(3)
         self.place = nn.Sequential(
-            nn.Conv2d(COARSE_CHANNELS, COARSE_CHANNELS, 1),
+            nn.Conv2d(WIDE_COARSE, HIDDEN, 1),
             nn.ReLU(),
-            nn.Conv2d(COARSE_CHANNELS, EMBEDDING, 1),
+            nn.Conv2d(HIDDEN, EMBEDDING, 1),
         )
-        self.altered_fine = nn.Conv2d(FINE_CHANNELS, 1, 1)
-        self.altered_coarse = nn.Conv2d(COARSE_CHANNELS, 1, 1)
+        self.altered_fine = nn.Conv2d(WIDE_FINE, 1, 1)
+        self.altered_coarse = nn.Conv2d(WIDE_COARSE, 1, 1)
 
     def forward(self, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(places, altered at stride 8, altered at stride 16) of views [n, 3, S, S]."""
@@ -124,7 +124,8 @@ def loss(pupil: Pupil, lesson: Lesson, place_weight: float, where: torch.device)
     both = torch.cat([clean, masks])
     found = altered_loss(fine, both) + altered_loss(coarse, both)
     moves = torch.from_numpy(lesson.moves).to(where)
-    asked = place_loss(places[:n].float(), places[n:].float(), moves, masks)
+    pictures = torch.from_numpy(lesson.pictures).to(where)
+    asked = place_loss(places[:n].float(), places[n:].float(), moves, masks, pictures)
     return found + place_weight * asked
 
 
@@ -138,9 +139,12 @@ def altered_loss(logits: Tensor, masks: Tensor) -> Tensor:
     return 0.5 * hit + 0.5 * F.softplus(logits[off]).mean()
 
 
-def place_loss(first: Tensor, second: Tensor, moves: Tensor, masks: Tensor) -> Tensor:
-    """InfoNCE over the patches of a batch: maps [n, d, h, w] of both views. Patches that left the
-    second view or are spoilt in it ask nothing."""
+def place_loss(
+    first: Tensor, second: Tensor, moves: Tensor, masks: Tensor, pictures: Tensor
+) -> Tensor:
+    """InfoNCE over the patches of a batch: maps [n, d, h, w] of both views, and which picture each
+    shows. Another patch of the same picture is no rival, as it may well look the same. Patches that
+    left the second view or are spoilt in it ask nothing."""
     grid = partners(moves, first.shape[-1])
     found = F.normalize(F.grid_sample(second, grid, align_corners=False), dim=1)
     share = F.adaptive_avg_pool2d(masks, second.shape[-2:])
@@ -149,6 +153,9 @@ def place_loss(first: Tensor, second: Tensor, moves: Tensor, masks: Tensor) -> T
     own = F.normalize(first, dim=1).permute(0, 2, 3, 1)[asks]
     other = found.permute(0, 2, 3, 1)[asks]
     likeness = own @ other.T / TEMPERATURE
+    shows = pictures[:, None, None].expand_as(asks)[asks]
+    itself = torch.eye(len(own), dtype=torch.bool, device=own.device)
+    likeness = likeness.masked_fill((shows[:, None] == shows) & ~itself, -torch.inf)
     return F.cross_entropy(likeness, torch.arange(len(own), device=own.device))
 
 

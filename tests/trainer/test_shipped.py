@@ -1,0 +1,29 @@
+"""The backbone that comes along."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.core.errors import LinegateError
+from trainer import shipped, training
+from trainer.learn import backbone
+
+
+def test_shipped_backbone_is_a_net_with_its_card() -> None:
+    net = backbone.load(shipped.backbone_file())
+    assert (net.name, net.channels) == ("procedural", 3)
+    assert len(net.narrow) == 2 and net.ratio == 2
+    card = shipped.backbone_file().with_suffix(".md").read_text()
+    assert "linegate-trainer pretrain" in card
+
+
+def test_it_is_the_default_and_fits_any_size_and_grey() -> None:
+    net = training.backbone(training.Options(size_px=(96, 64), grey=True))
+    assert (net.width_px, net.height_px, net.channels) == (96, 64, 1)
+    assert net.face.heatmap == (4, 6)
+
+
+def test_missing_backbone_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped, "BACKBONE", Path("nowhere.onnx"))
+    with pytest.raises(LinegateError, match="--backbone FILE"):
+        shipped.backbone_file()
