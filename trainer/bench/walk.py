@@ -34,18 +34,20 @@ class Bench:
         """Measure what is still open. Raises LinegateError if a command fails."""
         done = {each.cell.key for each in self.measured()}
         for cell in track([cell for cell in cells if cell.key not in done], "cells"):
-            self._import(cell.data)
-            trained = self._linegate(cell.train_words(self._backbone(cell.backbone)))
+            self.take_in(self._data / cell.data, cell.data)
+            trained = self.linegate(cell.train_words(self._backbone(cell.backbone)))
             words = ["evaluate", "--run", trained["run"], "--split", "test", "--json"]
-            self._keep(Measured(cell, trained, self._linegate(words)))
+            self.keep(Measured(cell, trained, self.linegate(words)))
 
     def _backbone(self, name: str) -> Path | None:
         return None if name == OURS else self._weights / f"{name}.onnx"
 
-    def _import(self, data: str) -> None:
-        self._linegate(["import", str(self._data / data), "--name", data, "--drop-copies"])
+    def take_in(self, source: Path, name: str) -> None:
+        """Import a set under a name."""
+        self.linegate(["import", str(source), "--name", name, "--drop-copies"])
 
-    def _linegate(self, words: list[str]) -> dict[str, Any]:
+    def linegate(self, words: list[str]) -> dict[str, Any]:
+        """A command in a process of its own; its JSON answer. Raises LinegateError if it fails."""
         done = subprocess.run(
             [sys.executable, "-m", "trainer", *words],
             env=self._environment,
@@ -60,7 +62,8 @@ class Bench:
         answer: dict[str, Any] = json.loads(last[0]) if last and last[0].startswith("{") else {}
         return answer
 
-    def _keep(self, measured: Measured) -> None:
+    def keep(self, measured: Measured) -> None:
+        """Durable: it is not measured again."""
         line = {
             "cell": {name: getattr(measured.cell, name) for name in Cell.__slots__},
             "trained": measured.trained,

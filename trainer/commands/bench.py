@@ -6,7 +6,7 @@ import click
 
 from edge.core.cli import print_json
 from edge.core.errors import LinegateError
-from trainer.bench import cells, report
+from trainer.bench import cells, drift, report
 from trainer.bench.walk import Bench
 from trainer.commands.common import json_option, progress
 from trainer.config import environment, find_shared
@@ -22,14 +22,17 @@ def command() -> None:
     """
 
 
-@command.command("learners")
-@click.option("--to", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
-@click.option(
+_shared_option = click.option(
     "--shared",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=find_shared,
     help="The folder with data/ and weights/.  [default: LINEGATE_SHARED, or ../shared]",
 )
+
+
+@command.command("learners")
+@click.option("--to", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
+@_shared_option
 @click.option("--set", "sets", multiple=True, type=click.Choice(list(cells.SETS)))
 @click.option("--backbone", "backbones", multiple=True, default=[cells.OURS], show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
@@ -73,6 +76,30 @@ def learners(
     click.echo(text)
     if as_json:
         print_json({"cells": len(measured), "table": str(folder / "learners.md")})
+
+
+@command.command("drift")
+@click.option("--to", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
+@_shared_option
+@click.option("--backbone", "backbones", multiple=True, default=[cells.OURS], show_default=True)
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
+@json_option
+def drifts(
+    folder: Path, shared: Path, backbones: tuple[str, ...], seeds: int, as_json: bool
+) -> None:
+    """Train before and after a drift, and judge on old and on new parts.
+
+    \b
+    Example:
+      linegate-trainer bench drift --to build/bench
+    """
+    bench = Bench(folder, shared, environment())
+    measured = drift.run(bench, shared, folder, backbones, seeds, progress)
+    text = drift.markdown(measured)
+    (folder / "drift.md").write_text(text)
+    click.echo(text)
+    if as_json:
+        print_json({"cells": len(measured), "table": str(folder / "drift.md")})
 
 
 def _readme(shared: Path, data: str) -> str:

@@ -1,0 +1,147 @@
+"""After a drift: what is known of the old parts, and of the new ones, before and after retraining.
+
+Two sets of real parts hold a drift: solar cells of another make, tiles with defects that were not
+known. The learner is trained on the old parts, on the old and 200 of the new ones, and on all; each
+is examined on old and on new parts that no training saw.
+"""
+
+import csv
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+from edge.core.recipe import Orientation
+from trainer.bench.cells import OURS, SETS, Cell, Measured
+from trainer.bench.walk import Bench
+
+Track = Callable[[Sequence[Any], str], Iterable[Any]]
+Rows = list[dict[str, str]]
+
+FEW = 200  # new pictures that are labelled after a drift
+STAGES = ("before", f"{FEW} new", "all new")
+EXAMS = ("old", "new")
+HEAD = (
+    "| drift | trained on | backbone | old parts: AUROC | recall at 5 % FR | new parts: AUROC "
+    "| recall at 5 % FR | train s |\n|---|---|---|---|---|---|---|---|"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """`is_new` says of a row whether it came with the drift; an exam on new defects alone takes
+    the good parts of the old exam."""
+
+    data: str
+    is_new: Callable[[dict[str, str]], bool]
+
+    @property
+    def orientation(self) -> Orientation:
+        return SETS[self.data]
+
+
+DRIFTS = {
+    "elpv, mono to poly": Drift("elpv", lambda row: row["domain"] == "poly"),
+    "magnetic_tile, crack and fray": Drift(
+        "magnetic_tile", lambda row: row["defect_kind"] in ("crack", "fray")
+    ),
+}
+
+
+def learnt(rows: Rows, drift: Drift, stage: str, seed: int) -> Rows:
+    """Train and val of a stage. The few new ones are drawn from train; val takes as large a share
+    of its own."""
+    held = [row for row in rows if row["split"] in ("train", "val")]
+    if stage == "before":
+        return [row for row in held if not drift.is_new(row)]
+    new = [row for row in held if drift.is_new(row)]
+    if stage == STAGES[1]:
+        share = min(1.0, FEW / sum(row["split"] == "train" for row in new))
+        rng, drawn = np.random.default_rng(seed), []
+        for split in ("train", "val"):
+            of = [row for row in new if row["split"] == split]
+            chosen = np.sort(rng.permutation(len(of))[: round(share * len(of))])
+            drawn += [of[int(n)] for n in chosen]
+        new = drawn
+    return [row for row in held if not drift.is_new(row)] + new
+
+
+def exam(rows: Rows, drift: Drift, which: str) -> Rows:
+    test = [row for row in rows if row["split"] == "test"]
+    chosen = [row for row in test if drift.is_new(row) == (which == "new")]
+    if not any(row["label"] == "0" for row in chosen):
+        chosen += [row for row in test if row["label"] == "0"]
+    return chosen
+
+
+def lay_out(source: Path, folder: Path, rows: Rows) -> Path:
+    """A set of some of the rows, its pictures borrowed from the source."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("images", "masks"):
+        if (source / name).is_dir() and not (folder / name).exists():
+            os.symlink(source / name, folder / name)
+    with (folder / "split.csv").open("w", newline="") as file:
+        out = csv.DictWriter(file, rows[0])
+        out.writeheader()
+        out.writerows(rows)
+    return folder
+
+
+def run(
+    bench: Bench, shared: Path, folder: Path, backbones: Sequence[str], seeds: int, track: Track
+) -> list[Measured]:
+    """Measure what is still open; all that is wanted, in order."""
+    cells = [
+        (name, Cell(f"{name}: {stage}", "supervised", backbone, seed))
+        for name in DRIFTS
+        for backbone in backbones
+        for stage in STAGES
+        for seed in range(seeds)
+    ]
+    done = {each.cell.key for each in bench.measured()}
+    for name, cell in track([each for each in cells if each[1].key not in done], "drifts"):
+        _measure(bench, shared, folder / "sets", DRIFTS[name], cell)
+    wanted = {cell.key for _, cell in cells}
+    return [each for each in bench.measured() if each.cell.key in wanted]
+
+
+def _measure(bench: Bench, shared: Path, sets: Path, drift: Drift, cell: Cell) -> None:
+    source = (shared / "data" / drift.data).resolve()
+    rows = list(csv.DictReader((source / "split.csv").read_text().splitlines()))
+    stage = cell.data.partition(": ")[2]
+    name = f"{drift.data}-{stage.replace(' ', '-')}-{cell.seed}"
+    bench.take_in(lay_out(source, sets / name, learnt(rows, drift, stage, cell.seed)), name)
+    words = ["train", "--data", name, "--orientation", drift.orientation, "--json"]
+    words += ["--seed", str(cell.seed)]
+    if cell.backbone != OURS:
+        words += ["--backbone", str(shared / "weights" / f"{cell.backbone}.onnx")]
+    trained, judged = bench.linegate(words), {}
+    for which in EXAMS:
+        other = f"{drift.data}-{which}"
+        bench.take_in(lay_out(source, sets / other, exam(rows, drift, which)), other)
+        asked = ["evaluate", "--run", trained["run"], "--data", other, "--json"]
+        judged[which] = bench.linegate(asked)
+    bench.keep(Measured(cell, trained, judged))
+
+
+def markdown(measured: Sequence[Measured]) -> str:
+    """One line per drift, backbone and stage: means over seeds."""
+    groups: dict[tuple[str, str], list[Measured]] = {}
+    for each in measured:
+        groups.setdefault((each.cell.data, each.cell.backbone), []).append(each)
+    return "\n".join([HEAD, *(_line(*key, runs) for key, runs in groups.items())]) + "\n"
+
+
+def _line(data: str, backbone: str, runs: Sequence[Measured]) -> str:
+    name, _, stage = data.partition(": ")
+    figures = [
+        f"{mean(each.judged[which][key] for each in runs):.3f}"
+        for which in EXAMS
+        for key in ("auroc", "recall_at_5pct_fr")
+    ]
+    seconds = f"{mean(each.trained['seconds'] for each in runs):.0f}"
+    return "| " + " | ".join([name, stage, backbone, *figures, seconds]) + " |"
