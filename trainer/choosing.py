@@ -236,7 +236,7 @@ def _identity(bench: Bench, run: Run, options: Options) -> str:
         run.revision,
         hashlib.sha256(model).hexdigest(),
         len(bench.cut),
-        repr(replace(options, backbone=None)),
+        repr(replace(options, backbone="")),
         repr(search.SPACE),
     ]
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:12]

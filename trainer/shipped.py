@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edge.core.errors import LinegateError
 
+OURS, TORCHVISION = "ours", "torchvision:"  # what --backbone may say instead of a file
 BACKBONE = Path("backbone-procedural") / "procedural.onnx"
 
 

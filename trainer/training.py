@@ -38,7 +38,7 @@ class Options:
 
     learner: str = "supervised"
     good: int | None = None  # of the good pictures, for the learner good-only
-    backbone: Path | None = None  # None: our own
+    backbone: str = shipped.OURS  # or torchvision:NAME, or a file
     taps: tuple[str, str] | None = None
     seed: int = 0
     steps: int | None = None
@@ -82,13 +82,10 @@ def train(dataset: Dataset, options: Options, work: Path, track: Track) -> "Trai
 
 def backbone(options: Options) -> "Backbone":
     """The net that features are taken from, made to fit the size and the colours asked for."""
-    from trainer.learn import adapt
-    from trainer.learn.backbone import load
+    from trainer.learn import backbones
 
-    net = load(options.backbone or shipped.backbone_file(), options.taps)
-    if options.size_px is not None:
-        net = adapt.resized(net, *options.size_px)
-    return adapt.grey(net) if options.grey else net
+    net = backbones.find(options.backbone, options.taps)
+    return backbones.fitted(net, options.size_px, options.grey)
 
 
 def judge(

@@ -147,7 +147,7 @@ def test_run_gone_on_with_makes_the_same_file_and_tidies_up(
 ) -> None:
     root, rows = importing.list_rows(parts)
     dataset = Dataset("spots", root, tuple(split(importing.load(root, rows), (60, 20, 20), 0)))
-    options = training.Options("deep", backbone=tiny_backbone, steps=5, epochs=20)
+    options = training.Options("deep", backbone=str(tiny_backbone), steps=5, epochs=20)
     one, two = tmp_path / "one", tmp_path / "two"
 
     def pull_the_plug(steps: Sequence[Any], what: str) -> Iterable[Any]:

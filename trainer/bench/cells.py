@@ -17,7 +17,6 @@ SETS: dict[str, Orientation] = {
     "screws": "fixed",
 }
 CURVE = (5, 10, 20, 50)  # defects
-OURS = "ours"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from edge.core.recipe import Orientation
-from trainer.bench.cells import OURS, SETS, Cell, Measured
+from trainer.bench.cells import SETS, Cell, Measured
 from trainer.bench.walk import Bench
+from trainer.shipped import OURS
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 Rows = list[dict[str, str]]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.core.errors import LinegateError
-from trainer.bench.cells import OURS, Cell, Measured
+from trainer.bench.cells import Cell, Measured
+from trainer.shipped import OURS
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 LONGEST_S = 3600.0

@@ -6,6 +6,7 @@ import click
 
 from edge.core.cli import print_json
 from edge.core.errors import LinegateError
+from trainer import shipped
 from trainer.bench import cells, drift, report
 from trainer.bench.walk import Bench
 from trainer.commands.common import json_option, progress
@@ -34,7 +35,7 @@ _shared_option = click.option(
 @click.option("--to", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
 @_shared_option
 @click.option("--set", "sets", multiple=True, type=click.Choice(list(cells.SETS)))
-@click.option("--backbone", "backbones", multiple=True, default=[cells.OURS], show_default=True)
+@click.option("--backbone", "backbones", multiple=True, default=[shipped.OURS], show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--learner", "learners", multiple=True, help="Only these.  [default: all]")
 @click.option("--curves", is_flag=True, help="Also from 5, 10, 20 and 50 defects, as a picture.")
@@ -81,7 +82,7 @@ def learners(
 @command.command("drift")
 @click.option("--to", "folder", required=True, type=click.Path(file_okay=False, path_type=Path))
 @_shared_option
-@click.option("--backbone", "backbones", multiple=True, default=[cells.OURS], show_default=True)
+@click.option("--backbone", "backbones", multiple=True, default=[shipped.OURS], show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
 @json_option
 def drifts(

@@ -7,7 +7,7 @@ import click
 
 from edge.core.cli import print_json
 from edge.core.recipe import Orientation
-from trainer import choosing, training
+from trainer import choosing, shipped, training
 from trainer.clock import SystemClock
 from trainer.commands.common import (
     command_line,
@@ -26,6 +26,13 @@ from trainer.data.items import count
 from trainer.judge.thresholds import Risk
 from trainer.report import folds as folds_told
 from trainer.runs import Run, Runs
+
+
+def _known_backbone(ctx: click.Context, param: click.Parameter, text: str) -> str:
+    known = text == shipped.OURS or text.startswith(shipped.TORCHVISION)
+    if not (known or Path(text).is_file()):
+        raise click.BadParameter(f"{text}: no such file; or write ours or torchvision:NAME")
+    return text
 
 
 @click.command("train")
@@ -54,8 +61,10 @@ from trainer.runs import Run, Runs
 @click.option("--defects", type=click.IntRange(1), help="Draw so many to train on.  [default: all]")
 @click.option(
     "--backbone",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A float ONNX net to take features from.  [default: our own, which comes along]",
+    default=shipped.OURS,
+    callback=_known_backbone,
+    show_default=True,
+    help="What features are taken from: a float ONNX net, torchvision:NAME, or ours.",
 )
 @click.option("--taps", help="FINE,COARSE: tensors of the backbone; default: by their stride.")
 @click.option("--seed", default=0, show_default=True, help="Same seed, same machine: same file.")
