@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes models/demo again: the model of `linegate demo`, from simulated parts only, without outside
-# weights. Run it in the checkout's root: half an hour on two cores, 4 GB below build/.
+# weights. Run it in the checkout's root: half an hour on two cores and 9 GB of memory, 4 GB below build/.
 set -eu
 work=build/demo-model
 PATH="$PWD/.venv/bin:$PATH"
@@ -21,7 +21,7 @@ linegate-trainer split --data demo --shares 75/25/0 --by lot
 linegate-trainer import $work/exam --name demo-exam
 linegate-trainer split --data demo-exam --shares 0/0/100
 
-linegate-trainer train --data demo --size 320x240 --grey --epochs 14 --alpha 0.03
+linegate-trainer train --data demo --learner deep --size 320x240 --grey --alpha 0.03
 linegate-trainer evaluate --run demo-1 --data demo-exam
 linegate-trainer release --run demo-1 --to models/demo --name demo \
   --purpose "Inspects the simulated parts of the demo; models/train-demo.sh makes it again." \

@@ -156,6 +156,18 @@ def test_stem_ends_before_the_last_convolution_of_stride_8(tiny_backbone: Any) -
     assert len(list(layers.buffers())) == 0
 
 
+def test_shorter_stem_ends_before_the_convolution_that_leaves_stride_4() -> None:
+    builder, maps = Builder(0), []
+    for _ in range(4):
+        builder.name = builder.conv(stride=2)
+        maps.append(builder.name)
+    own = backbone.cut(builder.model(), "plain")
+    assert torch_net.waist(own.model, 4) == maps[1]
+    assert torch_net.waist(own.model, 8) == maps[1]  # its one map of stride 8 is the tap itself
+    layers = TorchNet(own.model, torch_net.waist(own.model, 2), ["fine", "coarse"])
+    assert layers.source == maps[0]
+
+
 def test_layer_beside_a_sum_is_no_place_to_cut() -> None:
     """The sum reads the stem a second time: cut before both."""
     builder = Builder(0)

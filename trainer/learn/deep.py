@@ -1,6 +1,6 @@
 """Learner `deep`: the backbone's later layers are trained too, for minutes instead of one.
 
-The stem, up to stride 8, stays frozen: it runs in ONNX Runtime, in a thread of its own, while
+The stem, up to stride 8 or 4, stays frozen: it runs in ONNX Runtime, in a thread of its own, while
 torch trains what follows. Then the trained backbone goes the way of the learner `supervised`:
 int8, features, the head fitted on to them, a memory, one file. Interrupted, it goes on from its
 last checkpoint as if nothing had happened, to the bit.
@@ -45,6 +45,7 @@ class Settings:
     """The knobs, with what worked on four sets of real parts."""
 
     seed: int = 0
+    stem_stride: int = 8  # of the last map that is not trained
     epochs: int = 10
     least_steps: int = 200
     batch: int = 16
@@ -111,7 +112,7 @@ def tune(
     """
     torch.set_num_threads(THREADS)
     torch.manual_seed(settings.seed)
-    waist = torch_net.waist(backbone.model)
+    waist = torch_net.waist(backbone.model, settings.stem_stride)
     stem = open_session(_stem(backbone.model, waist).SerializeToString())
     source = Source(pictures, stem, backbone.face.heatmap, settings.mixture)
     layers = TorchNet(backbone.model, waist, [FINE, COARSE])

@@ -10,6 +10,7 @@ from trainer.learn import deep, good_only, supervised
 from trainer.learn.backbone import Backbone
 from trainer.learn.fit import Fitting
 from trainer.learn.trained import Trained
+from trainer.shipped import OURS
 
 if TYPE_CHECKING:
     from trainer.training import Options
@@ -72,6 +73,9 @@ def _tails(options: "Options") -> supervised.Settings:
 
 def _deep(options: "Options") -> deep.Settings:
     found = deep.Settings(seed=options.seed, orientation=options.orientation, tails=_tails(options))
+    if options.backbone == OURS:
+        # quick to train, and as it knows no photograph, more of it needs to be
+        found = replace(found, stem_stride=4, layer_rate=1e-3)
     if options.epochs is not None:
         found = replace(found, epochs=options.epochs, least_steps=1)
     return found

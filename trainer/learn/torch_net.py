@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, helper, numpy_helper, shape_inference
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -81,18 +81,34 @@ def rewritten(model: ModelProto, net: TorchNet) -> ModelProto:
     return copy
 
 
-def waist(model: ModelProto) -> str:
-    """Where the stem ends: the last convolution's input, at or before the tap `fine`, through
-    which alone the picture reaches all that follows."""
+def waist(model: ModelProto, stride: int = 8) -> str:
+    """Where the stem ends: the input of the last convolution that looks at a map of `stride`, or
+    of a smaller one, at or before the tap `fine`, and through which alone the picture reaches all
+    that follows."""
+    rows = _rows(model)
+    least = rows[model.graph.input[0].name] // stride
     behind_fine = _between(model, model.graph.input[0].name, [FINE])
     outputs = [output.name for output in model.graph.output]
     for node in reversed(behind_fine):
-        if node.op_type == "Conv" and _is_narrow(model, str(node.input[0]), outputs):
-            return str(node.input[0])
+        source = str(node.input[0])
+        if (
+            node.op_type == "Conv"
+            and rows.get(source, 0) >= least
+            and _is_narrow(model, source, outputs)
+        ):
+            return source
     raise LinegateError(
-        "the backbone has no convolution before stride 8 that could be trained: "
+        f"the backbone has no convolution at stride {stride} that could be trained: "
         "take the learner supervised"
     )
+
+
+def _rows(model: ModelProto) -> dict[str, int]:
+    """The height of every map."""
+    graph = shape_inference.infer_shapes(model).graph
+    values = [*graph.input, *graph.value_info, *graph.output]
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in values}
+    return {name: shape[2] for name, shape in shapes.items() if len(shape) == 4}
 
 
 def _is_narrow(model: ModelProto, name: str, outputs: Sequence[str]) -> bool:
