@@ -119,12 +119,3 @@ def test_what_cannot_be_is_refused(
 ) -> None:
     result = train(workshop, plates, tiny_backbone, *words, code=1)
     assert re.search(complaint, result.output), result.output
-
-
-def test_own_backbone_has_seen_the_labels_and_cannot_be_cross_validated(
-    workshop: Workshop, parts: Path
-) -> None:
-    workshop("import", parts, "--name", "spots")
-    workshop("split", "--data", "spots")
-    result = workshop("train", "--data", "spots", "--folds", 5, code=1)
-    assert "nothing can be left out of it" in result.output

@@ -1,8 +1,11 @@
 """The backbone that comes along."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from edge.core.errors import LinegateError
 from trainer import shipped, training
@@ -21,6 +24,19 @@ def test_it_is_the_default_and_fits_any_size_and_grey() -> None:
     net = training.backbone(training.Options(size_px=(96, 64), grey=True))
     assert (net.width_px, net.height_px, net.channels) == (96, 64, 1)
     assert net.face.heatmap == (4, 6)
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_train_takes_it_when_no_other_is_named(
+    workshop: Callable[..., Result], parts: Path
+) -> None:
+    workshop("import", parts, "--name", "spots")
+    workshop("split", "--data", "spots")
+    words = ("--learner", "good-only", "--good", 12, "--size", "64x64", "--json")
+    run = json.loads(workshop("train", "--data", "spots", *words).stdout.splitlines()[-1])
+    assert run["val"]["auroc"] > 0.9
+    assert '"backbone": "procedural"' in workshop("runs", "--run", run["run"], "--json").stdout
 
 
 def test_missing_backbone_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
