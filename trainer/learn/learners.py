@@ -75,7 +75,7 @@ def _deep(options: "Options") -> deep.Settings:
     found = deep.Settings(seed=options.seed, orientation=options.orientation, tails=_tails(options))
     if options.backbone == OURS:
         # quick to train, and as it knows no photograph, more of it needs to be
-        found = replace(found, stem_stride=4, layer_rate=1e-3)
+        found = replace(found, stem_stride=4, layer_rate=1e-3, least_steps=1250)
     if options.epochs is not None:
         found = replace(found, epochs=options.epochs, least_steps=1)
     return found
