@@ -119,9 +119,8 @@ class Store(_Section):
     keep_passes: bool = True  # keep the frames of passed parts, too (thinned first)
     images_mb: Annotated[int, Field(ge=16)] = 20_000
     ballast_mb: Annotated[int, Field(ge=0)] = 16
-    warn_mb: Annotated[int, Field(ge=0)] = (
-        2000  # of the disk free; a share of it would cry wolf on a large one
-    )
+    # Floors of free disk: a share of it would cry wolf on a large one.
+    warn_mb: Annotated[int, Field(ge=0)] = 2000
     prune_mb: Annotated[int, Field(ge=0)] = 1000
     stop_images_mb: Annotated[int, Field(ge=0)] = 500
     records_only_mb: Annotated[int, Field(ge=0)] = 200

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.bench import drift
+from trainer.bench import drift, report
 from trainer.bench.cells import Cell, Measured
 from trainer.bench.walk import Bench
 
@@ -70,7 +70,7 @@ def test_table_has_a_line_per_stage_with_means_over_seeds() -> None:
         Measured(Cell("d: before", "supervised", "ours", s), {"seconds": 60.0}, judged(a))
         for s, a in enumerate((0.8, 0.9))
     ]
-    assert "| d | before | ours | 0.850 | 0.500 | 0.850 | 0.500 | 60 |" in drift.markdown(runs)
+    assert "| d | before | ours | 0.850 | 0.500 | 0.850 | 0.500 | 60 |" in report.drifts(runs)
 
 
 @pytest.mark.torch
@@ -93,7 +93,7 @@ def test_drift_is_measured_by_the_commands_and_only_once(
     folder = tmp_path / "bench"
     bench = Bench(folder, shared, dict(os.environ))
     for _ in range(2):
-        measured = drift.run(bench, shared, folder, ["tiny"], 1, lambda todo, what: todo)
+        measured = drift.run(bench, ["tiny"], 1, lambda todo, what: todo)
         assert [each.cell.data for each in measured] == [f"elpv: {s}" for s in drift.STAGES]
     assert all(0 <= each.judged["new"]["auroc"] <= 1 for each in measured)
     assert len((folder / "cells.jsonl").read_text().splitlines()) == 3

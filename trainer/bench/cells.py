@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from edge.core.recipe import Orientation
@@ -39,7 +38,7 @@ class Cell:
         given = [f"{n} {word}" for n, word in ((self.good, "good"), (self.defects, "defects")) if n]
         return self.learner, ", ".join(given) or "all"
 
-    def train_words(self, backbone: Path | None) -> list[str]:
+    def train_words(self, backbone: str) -> list[str]:
         """The command line behind `linegate-trainer`."""
         words = ["train", "--data", self.data, "--learner", self.learner]
         words += ["--orientation", SETS[self.data], "--seed", str(self.seed), "--json"]

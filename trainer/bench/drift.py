@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ import numpy as np
 from edge.core.recipe import Orientation
 from trainer.bench.cells import SETS, Cell, Measured
 from trainer.bench.walk import Bench
-from trainer.shipped import OURS
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 Rows = list[dict[str, str]]
@@ -26,10 +24,6 @@ Rows = list[dict[str, str]]
 FEW = 200  # new pictures that are labelled after a drift
 STAGES = ("before", f"{FEW} new", "all new")
 EXAMS = ("old", "new")
-HEAD = (
-    "| drift | trained on | backbone | old parts: AUROC | recall at 5 % FR | new parts: AUROC "
-    "| recall at 5 % FR | train s |\n|---|---|---|---|---|---|---|---|"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +86,7 @@ def lay_out(source: Path, folder: Path, rows: Rows) -> Path:
     return folder
 
 
-def run(
-    bench: Bench, shared: Path, folder: Path, backbones: Sequence[str], seeds: int, track: Track
-) -> list[Measured]:
+def run(bench: Bench, backbones: Sequence[str], seeds: int, track: Track) -> list[Measured]:
     """Measure what is still open; all that is wanted, in order."""
     cells = [
         (name, Cell(f"{name}: {stage}", "supervised", backbone, seed))
@@ -105,21 +97,19 @@ def run(
     ]
     done = {each.cell.key for each in bench.measured()}
     for name, cell in track([each for each in cells if each[1].key not in done], "drifts"):
-        _measure(bench, shared, folder / "sets", DRIFTS[name], cell)
+        _measure(bench, DRIFTS[name], cell)
     wanted = {cell.key for _, cell in cells}
     return [each for each in bench.measured() if each.cell.key in wanted]
 
 
-def _measure(bench: Bench, shared: Path, sets: Path, drift: Drift, cell: Cell) -> None:
-    source = (shared / "data" / drift.data).resolve()
+def _measure(bench: Bench, drift: Drift, cell: Cell) -> None:
+    source, sets = (bench.data / drift.data).resolve(), bench.folder / "sets"
     rows = list(csv.DictReader((source / "split.csv").read_text().splitlines()))
     stage = cell.data.partition(": ")[2]
     name = f"{drift.data}-{stage.replace(' ', '-')}-{cell.seed}"
     bench.take_in(lay_out(source, sets / name, learnt(rows, drift, stage, cell.seed)), name)
     words = ["train", "--data", name, "--orientation", drift.orientation, "--json"]
-    words += ["--seed", str(cell.seed)]
-    if cell.backbone != OURS:
-        words += ["--backbone", str(shared / "weights" / f"{cell.backbone}.onnx")]
+    words += ["--seed", str(cell.seed), "--backbone", bench.backbone(cell.backbone)]
     trained, judged = bench.linegate(words), {}
     for which in EXAMS:
         other = f"{drift.data}-{which}"
@@ -127,22 +117,3 @@ def _measure(bench: Bench, shared: Path, sets: Path, drift: Drift, cell: Cell) -
         asked = ["evaluate", "--run", trained["run"], "--data", other, "--json"]
         judged[which] = bench.linegate(asked)
     bench.keep(Measured(cell, trained, judged))
-
-
-def markdown(measured: Sequence[Measured]) -> str:
-    """One line per drift, backbone and stage: means over seeds."""
-    groups: dict[tuple[str, str], list[Measured]] = {}
-    for each in measured:
-        groups.setdefault((each.cell.data, each.cell.backbone), []).append(each)
-    return "\n".join([HEAD, *(_line(*key, runs) for key, runs in groups.items())]) + "\n"
-
-
-def _line(data: str, backbone: str, runs: Sequence[Measured]) -> str:
-    name, _, stage = data.partition(": ")
-    figures = [
-        f"{mean(each.judged[which][key] for each in runs):.3f}"
-        for which in EXAMS
-        for key in ("auroc", "recall_at_5pct_fr")
-    ]
-    seconds = f"{mean(each.trained['seconds'] for each in runs):.0f}"
-    return "| " + " | ".join([name, stage, backbone, *figures, seconds]) + " |"

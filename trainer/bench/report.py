@@ -14,6 +14,11 @@ HEAD = (
     "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
+DRIFT_HEAD = (
+    "| drift | trained on | backbone | old parts: AUROC | recall at 5 % FR | new parts: AUROC "
+    "| recall at 5 % FR | train s |\n|---|---|---|---|---|---|---|---|"
+)
+
 
 def markdown(measured: Iterable[Measured], baselines: dict[str, dict[str, float]]) -> str:
     """One line per set, learner and backbone: means over seeds, with their spread."""
@@ -53,6 +58,27 @@ def _line(key: tuple[str, str, str, str], runs: Sequence[Measured]) -> str:
 def _spread(values: Sequence[float]) -> str:
     spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
     return f"{mean(values):.3f}{spread}"
+
+
+def drifts(measured: Iterable[Measured]) -> str:
+    """One line per drift, backbone and stage: means over seeds."""
+    groups: dict[tuple[str, str], list[Measured]] = {}
+    for each in measured:
+        groups.setdefault((each.cell.data, each.cell.backbone), []).append(each)
+    return (
+        "\n".join([DRIFT_HEAD, *(_drift_line(*key, runs) for key, runs in groups.items())]) + "\n"
+    )
+
+
+def _drift_line(data: str, backbone: str, runs: Sequence[Measured]) -> str:
+    name, _, stage = data.partition(": ")
+    figures = [
+        f"{mean(each.judged[which][key] for each in runs):.3f}"
+        for which in ("old", "new")
+        for key in ("auroc", "recall_at_5pct_fr")
+    ]
+    seconds = f"{mean(each.trained['seconds'] for each in runs):.0f}"
+    return "| " + " | ".join([name, stage, backbone, *figures, seconds]) + " |"
 
 
 def curves(measured: Iterable[Measured], file: Path) -> None:

@@ -19,8 +19,8 @@ class Bench:
     """A folder that keeps what was measured; what is there is not measured again."""
 
     def __init__(self, folder: Path, shared: Path, environment: dict[str, str]) -> None:
-        self._file = folder / "cells.jsonl"
-        self._data, self._weights = shared / "data", shared / "weights"
+        self.folder, self.data = folder, shared / "data"
+        self._file, self._weights = folder / "cells.jsonl", shared / "weights"
         self._environment = environment | {"LINEGATE_HOME": str(folder / "home")}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -35,13 +35,14 @@ class Bench:
         """Measure what is still open. Raises LinegateError if a command fails."""
         done = {each.cell.key for each in self.measured()}
         for cell in track([cell for cell in cells if cell.key not in done], "cells"):
-            self.take_in(self._data / cell.data, cell.data)
-            trained = self.linegate(cell.train_words(self._backbone(cell.backbone)))
+            self.take_in(self.data / cell.data, cell.data)
+            trained = self.linegate(cell.train_words(self.backbone(cell.backbone)))
             words = ["evaluate", "--run", trained["run"], "--split", "test", "--json"]
             self.keep(Measured(cell, trained, self.linegate(words)))
 
-    def _backbone(self, name: str) -> Path | None:
-        return None if name == OURS else self._weights / f"{name}.onnx"
+    def backbone(self, name: str) -> str:
+        """What `--backbone` says for it."""
+        return name if name == OURS else str(self._weights / f"{name}.onnx")
 
     def take_in(self, source: Path, name: str) -> None:
         """Import a set under a name."""

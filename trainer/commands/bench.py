@@ -95,8 +95,8 @@ def drifts(
       linegate-trainer bench drift --to build/bench
     """
     bench = Bench(folder, shared, environment())
-    measured = drift.run(bench, shared, folder, backbones, seeds, progress)
-    text = drift.markdown(measured)
+    measured = drift.run(bench, backbones, seeds, progress)
+    text = report.drifts(measured)
     (folder / "drift.md").write_text(text)
     click.echo(text)
     if as_json:
