@@ -65,7 +65,7 @@ class Bench:
         """The folds with the learner and the settings of these options."""
         from trainer.learn import learners, scorers
 
-        learner, settings = options.learner, learners.settings(options)
+        learner, settings = options.learner, learners.settings(options, self.backbone)
         if learner not in self.factories:
             place = self.work / learner
             place.mkdir(parents=True, exist_ok=True)
@@ -195,7 +195,7 @@ def _search(bench: Bench, run: Run, options: Options, minutes: float, shop: Shop
             yield evaluate.figures(fold)["auroc"]
 
     name = f"{run.dataset}-{options.learner}-{_identity(bench, run, options)}.journal"
-    defaults = learners.knobs(learners.settings(options), search.SPACE)
+    defaults = learners.knobs(learners.settings(options, bench.backbone), search.SPACE)
     tried = search.search(
         shop.home.searches / name, options.seed, defaults, judge, minutes * 60, shop.clock
     )

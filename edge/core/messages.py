@@ -65,6 +65,10 @@ class StateWord(StrEnum):
     FAULT = "fault"  # every part goes to rework
     OFFLINE = "offline"
 
+    @property
+    def decides(self) -> bool:
+        return self in (StateWord.READY, StateWord.DEGRADED)
+
 
 class Level(StrEnum):
     """Degrees of automation, from least to most (core/automation.py)."""

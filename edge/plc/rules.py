@@ -41,7 +41,6 @@ KEEP_LATENCIES = 100_000
 MISSED_BEATS = 3  # more than these: the station is not to be trusted
 
 _SICK = (StateWord.FAULT, StateWord.OFFLINE)
-_WELL = (StateWord.READY, StateWord.DEGRADED)
 
 
 class Lane(StrEnum):
@@ -184,7 +183,7 @@ class PlcRules:
     def healthy(self, now_ns: int) -> bool:
         """Whether the station says it is well and its inspection loop still beats."""
         beats = self._beat_ns is not None and now_ns - self._beat_ns <= self._beat_limit_ns
-        return beats and self._state in _WELL
+        return beats and self._state is not None and self._state.decides
 
     def part(self, seq: int) -> Part | None:
         return self._parts.get(seq)

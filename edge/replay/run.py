@@ -16,7 +16,7 @@ from edge.checks import require_model
 from edge.config import Camera, ReplaySettings, StationConfig, load_recipes
 from edge.core.clock import Clock
 from edge.core.errors import LinegateError
-from edge.core.messages import StateWord, Trigger, VerdictMessage
+from edge.core.messages import Trigger, VerdictMessage
 from edge.gate.events import Triggered
 from edge.gate.loop import InspectionLoop
 from edge.predict.client import PredictClient
@@ -61,7 +61,7 @@ def judge_all(
     config: StationConfig, rows: list[ReplayRow], deadline_ms: int, clock: Clock
 ) -> Iterator[Judged]:
     """Judge every row in order. Raises ConfigError if the recipe's model is missing or damaged,
-    LinegateError if the gate does not get ready or a part gets no verdict."""
+    LinegateError if the gate does not get ready (`degraded` will do) or a part gets no verdict."""
     require_model(config, load_recipes(config)[config.gate.recipe])
     line = DirectLine()
     with (
@@ -103,7 +103,7 @@ def _running(loop: InspectionLoop) -> Iterator[None]:
 
 def _wait_until_ready(line: DirectLine) -> None:
     until = time.monotonic() + START_S
-    while line.state is None or line.state.state is not StateWord.READY:
+    while line.state is None or not line.state.state.decides:
         if time.monotonic() > until:
             cause = line.state.cause if line.state else "the loop does not run"
             raise LinegateError(f"the gate is not ready after {START_S:.0f} s: {cause}")

@@ -116,18 +116,21 @@ def test_plan_has_synthetic_defects_once_there_are_enough_good_pictures() -> Non
 def test_first_copies_are_the_poses_that_the_part_allows() -> None:
     rng = np.random.default_rng(0)
     sample = Sample(rng.integers(0, 256, (64, 64, 1), np.uint8), GOOD, None)
-    make = good_only.maker([sample], good_only.Settings(orientation="mirrored"), rng)
-    assert np.array_equal(make(sample, 1).image, sample.image[:, ::-1])
-    ways = {make(sample, copy).image.tobytes() for copy in range(4)}
-    assert len(ways) == 4 and make(sample, 4).image.tobytes() not in ways
+    make = good_only.maker([sample], good_only.Settings(orientation="mirrored"))
+    assert np.array_equal(make(sample, 1, rng).image, sample.image[:, ::-1])
+    ways = {make(sample, copy, rng).image.tobytes() for copy in range(4)}
+    assert len(ways) == 4 and make(sample, 4, rng).image.tobytes() not in ways
 
 
 def test_copies_below_nought_are_spoilt_and_say_where() -> None:
     rng = np.random.default_rng(0)
     sample = Sample(rng.integers(80, 160, (64, 64, 1), np.uint8), GOOD, None)
-    make = good_only.maker([sample, sample], good_only.Settings(), rng)
-    assert np.array_equal(make(sample, 0).image, sample.image) and make(sample, 1).label == GOOD
-    spoilt = make(sample, -1)
+    make = good_only.maker([sample, sample], good_only.Settings())
+    assert (
+        np.array_equal(make(sample, 0, rng).image, sample.image)
+        and make(sample, 1, rng).label == GOOD
+    )
+    spoilt = make(sample, -1, rng)
     assert spoilt.label == DEFECT and spoilt.mask is not None and spoilt.mask.any()
 
 

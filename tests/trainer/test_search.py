@@ -10,7 +10,7 @@ import pytest
 
 from edge.core.errors import LinegateError
 from trainer import training
-from trainer.learn import learners
+from trainer.learn import backbone, learners
 from trainer.learn.search import SPACE, Knobs, best, search
 
 pytestmark = pytest.mark.torch
@@ -72,8 +72,8 @@ def test_better_settings_are_found_and_hopeless_ones_stop_early(journal: Path) -
 
 
 @pytest.mark.parametrize("learner", ["good-only", "supervised"])
-def test_defaults_of_every_learner_lie_in_the_space(learner: str) -> None:
-    settings = learners.settings(training.Options(learner=learner))
+def test_defaults_of_every_learner_lie_in_the_space(learner: str, tiny_backbone: Path) -> None:
+    settings = learners.settings(training.Options(learner=learner), backbone.load(tiny_backbone))
     knobs = learners.knobs(settings, SPACE)
     assert all(SPACE[name].low <= value <= SPACE[name].high for name, value in knobs.items())  # type: ignore[attr-defined]
     assert learners.tuned(settings, knobs) == settings

@@ -68,7 +68,11 @@ def _known_backbone(ctx: click.Context, param: click.Parameter, text: str) -> st
 )
 @click.option("--taps", help="FINE,COARSE: tensors of the backbone; default: by their stride.")
 @click.option("--seed", default=0, show_default=True, help="Same seed, same machine: same file.")
-@click.option("--steps", type=click.IntRange(1), help="Of the head.  [default: 400]")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    help="Of the head.  [default: 400; 150 for good-only, and for deep]",
+)
 @click.option(
     "--epochs",
     type=click.IntRange(1),

@@ -4,6 +4,8 @@ Both leave the weights as they are: convolutions have no size, and of a grey pic
 channels are one, so their weights may be added up.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from onnx import ModelProto, numpy_helper
 from onnx.shape_inference import InferenceError
@@ -32,7 +34,7 @@ def resized(backbone: Backbone, width_px: int, height_px: int) -> Backbone:
         raise LinegateError(f"{refusal}: {error}") from error
     if net.shape(COARSE)[1:] != (height_px // CELL_PX, width_px // CELL_PX):
         raise LinegateError(f"{refusal}: its graph holds the size of its maps as a number")
-    return net
+    return replace(net, procedural=backbone.procedural)
 
 
 def grey(backbone: Backbone) -> Backbone:
@@ -50,7 +52,7 @@ def grey(backbone: Backbone) -> Backbone:
     summed = numpy_helper.to_array(weights).sum(axis=1, keepdims=True)
     weights.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(summed), weights.name))
     _set_input(model, 1, backbone.height_px, backbone.width_px)
-    return Backbone(backbone.name, model, backbone.height_px, backbone.width_px, 1)
+    return replace(backbone, model=model, channels=1)
 
 
 def _set_input(model: ModelProto, channels: int, height_px: int, width_px: int) -> None:

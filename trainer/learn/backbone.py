@@ -7,7 +7,7 @@ strides; a net without sums gives it fine and coarse. The net's input is float N
 (x - 128) / 128, RGB or grey.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ from edge.core.manifest import Face
 OPSET = 17
 IR_VERSION = 9  # what the boxes' ONNX Runtime surely reads
 FINE, COARSE, NARROW = "fine", "coarse", "narrow"
+PROCEDURAL = "linegate.procedural"  # in the metadata of a file that `pretrain` wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Backbone:
     height_px: int
     width_px: int
     channels: int
+    procedural: bool = False  # from `pretrain`: it has seen no photograph
 
     @property
     def colour(self) -> Literal["rgb", "grey"]:
@@ -75,10 +77,11 @@ def load(path: Path, taps: tuple[str, str] | None = None) -> Backbone:
     try:
         model = onnx.load(str(path))
         onnx.checker.check_model(model)
+        procedural = any(prop.key == PROCEDURAL for prop in model.metadata_props)
         model = version_converter.convert_version(model, OPSET)
     except (OSError, DecodeError, ValidationError, RuntimeError) as error:
         raise LinegateError(f"{path}: not an ONNX file that can be used: {error}") from error
-    return cut(model, path.stem, taps)
+    return replace(cut(model, path.stem, taps), procedural=procedural)
 
 
 def cut(model: ModelProto, name: str, taps: tuple[str, str] | None = None) -> Backbone:

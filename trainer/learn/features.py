@@ -5,10 +5,12 @@ rows and computes no feature again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 from onnx import ModelProto
 
@@ -24,7 +26,10 @@ Rows = NDArray[np.int64]
 Plan = Sequence[tuple[int, int]]
 Track = Callable[[Plan, str], Iterable[tuple[int, int]]]
 
+Make = Callable[[Sample, int, Generator], Sample]  # a picture's copy of that number
+
 CHUNK = 32  # pictures at a time
+THREADS = 2
 LEAST_DEVIATION = 0.4  # of the median channel's
 
 
@@ -76,34 +81,56 @@ def build(
     backbone: Backbone,
     pictures: Sequence[Sample],
     plan: Plan,
-    make: Callable[[Sample, int], Sample],
+    make: Make,
+    rng: Generator,
     folder: Path,
     track: Track,
 ) -> Cache:
     """Run every planned copy (picture, copy) through the int8 `net` of the backbone, once.
 
-    The maps lie in `folder` as 16-bit floats, exact enough for values of 8 bits.
+    The maps lie in `folder` as 16-bit floats, exact enough for values of 8 bits. Every copy draws
+    from a generator of its own, so threads may take them in any order.
     """
-    session = open_session(net.SerializeToString(), threads=2)
-    rows, columns = backbone.face.heatmap
+    session = open_session(net.SerializeToString())
+    cache = _empty(session, backbone, pictures, plan, folder)
+    seeds = rng.integers(2**63, size=len(plan))
+
+    def look(row: int) -> None:
+        sample = pictures[cache.picture[row]]
+        sample = make(sample, int(cache.copy[row]), np.random.default_rng(seeds[row]))
+        cache.maps[row], cache.narrow[row] = extract(session, backbone, sample)
+        cache.labels[row] = sample.label
+        cache.coverage[row] = samples.coverage(sample, *backbone.face.heatmap)
+
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        for _ in zip(track(plan, "features"), pool.map(look, range(len(plan))), strict=True):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return cache
+
+
+def _empty(
+    session: ort.InferenceSession,
+    backbone: Backbone,
+    pictures: Sequence[Sample],
+    plan: Plan,
+    folder: Path,
+) -> Cache:
+    grid = backbone.face.heatmap
     wide, narrow = (
         np.lib.format.open_memmap(
-            folder / f"{name}.npy", "w+", np.float16, (len(plan), rows, columns, map.shape[-1])
+            folder / f"{name}.npy", "w+", np.float16, (len(plan), *grid, maps.shape[-1])
         )
-        for name, map in zip(
+        for name, maps in zip(
             ("maps", "narrow"), extract(session, backbone, pictures[0]), strict=True
         )
     )
-    labels = np.empty(len(plan), np.int64)
-    shares = np.empty((len(plan), rows, columns), np.float32)
-    for place, (n, copy) in enumerate(track(plan, "features")):
-        sample = make(pictures[n], copy)
-        wide[place], narrow[place] = extract(session, backbone, sample)
-        labels[place] = sample.label
-        shares[place] = samples.coverage(sample, rows, columns)
     picture, copies = np.asarray(plan, dtype=np.int64).T
     widths = tuple(backbone.shape(tap)[0] for tap in backbone.narrow)
-    return Cache(wide, narrow, widths, labels, shares, picture, copies)
+    shares = np.empty((len(plan), *grid), np.float32)
+    return Cache(wide, narrow, widths, np.empty(len(plan), np.int64), shares, picture, copies)
 
 
 def channel_statistics(maps: NDArray[np.float16], rows: Rows) -> tuple[Floats, Floats]:

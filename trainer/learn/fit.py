@@ -33,7 +33,6 @@ class Fitting:
     gradient_norm: float = 2.0
     top_share: float = head.TOP_SHARE
     mask_weight: float = 0.5
-    feature_noise: float = 0.1  # in standard deviations of a channel
     average: float = 0.98  # the weights kept are a running mean
 
 
@@ -61,7 +60,7 @@ def fit_head(
     for step in track(range(fitting.steps), "head"):
         optimiser.param_groups[0]["lr"] = fitting.rate * schedule(step, fitting.steps)
         x, labels, coverage = batch(cache, rows, fitting, rng)
-        patches, logits = model(x, fitting.feature_noise)
+        patches, logits = model(x)
         loss = head.loss(patches, logits, labels, coverage, fitting.mask_weight)
         optimiser.zero_grad()
         loss.backward()
@@ -118,7 +117,7 @@ def _tensors(cache: Cache, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _maps(cache: Cache, rows: Rows) -> Tensor:
-    return torch.from_numpy(cache.maps[rows].astype(np.float32)).permute(0, 3, 1, 2)
+    return torch.from_numpy(cache.maps[rows]).float().permute(0, 3, 1, 2)
 
 
 def _optimiser(model: PatchHead, fitting: Fitting) -> torch.optim.Optimizer:

@@ -19,7 +19,7 @@ from trainer.data.items import DEFECT, GOOD, Dataset
 from trainer.learn import augment, features, memory, stock, tails
 from trainer.learn.backbone import Backbone
 from trainer.learn.defects import spoil
-from trainer.learn.features import Cache
+from trainer.learn.features import Cache, Make
 from trainer.learn.fit import Fitting, fit_head
 from trainer.learn.quantize import quantize
 from trainer.learn.samples import Sample
@@ -38,12 +38,12 @@ class Settings:
     good: int | None = None  # draw so many good pictures; None: all
     filled: int = 120  # fewer good pictures are filled up with copies for the memory
     head_from: int = 50  # good pictures; with fewer the memory alone judges
-    synthetic: int = 1000  # defective pictures, made of good ones
-    copies: int = 600  # of good pictures, augmented
+    synthetic: int = 250  # defective pictures, made of good ones
+    copies: int = 100  # of good pictures, augmented
     strength: float = 0.6  # of the augmentation
     orientation: Orientation = "fixed"  # how else the part may lie, by its recipe
     memory_weight: float = 4.0  # beside the head's 1: made-up defects may mislead it
-    fitting: Fitting = field(default_factory=Fitting)
+    fitting: Fitting = field(default_factory=lambda: Fitting(steps=150))
     full_range: bool = False  # 8-bit weights: only for boxes with VNNI or Arm
 
 
@@ -55,7 +55,7 @@ def train(
     rng = np.random.default_rng(settings.seed)
     pictures = draw(stock.good(dataset, "train", backbone.face, track), settings.good, rng)
     aside = stock.good(dataset, "val", backbone.face, track)
-    make = maker(pictures, settings, rng)
+    make = maker(pictures, settings)
     net, cache = look(pictures, aside, make, backbone, settings, rng, work, track)
     left_out = range(len(pictures), len(pictures) + len(aside))
     tail = fit(cache, range(len(pictures)), left_out, settings, rng, track)
@@ -65,7 +65,7 @@ def train(
 def look(
     pictures: Sequence[Sample],
     aside: Sequence[Sample],
-    make: Callable[[Sample, int], Sample],
+    make: Make,
     backbone: Backbone,
     settings: Settings,
     rng: Generator,
@@ -76,7 +76,7 @@ def look(
     `aside`, which come last, as they were taken."""
     net = quantize(backbone, stock.inputs(pictures, rng), settings.full_range)
     copies = plan(len(pictures), len(aside), settings)
-    return net, features.build(net, backbone, [*pictures, *aside], copies, make, work, track)
+    return net, features.build(net, backbone, [*pictures, *aside], copies, make, rng, work, track)
 
 
 def draw(pictures: Sequence[T], wanted: int | None, rng: Generator) -> list[T]:
@@ -108,13 +108,11 @@ def plan(learnt: int, aside: int, settings: Settings) -> list[tuple[int, int]]:
     return [*taken, *augmented, *spoilt]
 
 
-def maker(
-    pictures: Sequence[Sample], settings: Settings, rng: Generator
-) -> Callable[[Sample, int], Sample]:
+def maker(pictures: Sequence[Sample], settings: Settings) -> Make:
     """What makes the copies of the plan; the first ones are the other poses that the part allows,
     which lose nothing of it."""
 
-    def make(sample: Sample, copy: int) -> Sample:
+    def make(sample: Sample, copy: int, rng: Generator) -> Sample:
         poses = augment.poses(settings.orientation, sample.image.shape)
         if 0 <= copy < len(poses):
             return augment.lay(sample, poses[copy])

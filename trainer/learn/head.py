@@ -38,26 +38,20 @@ class PatchHead(nn.Module):  # type: ignore[misc]
         self.patch = nn.Conv2d(HIDDEN, 1, 1)
         self.whole = nn.Linear(HIDDEN, 1)
 
-    def forward(self, features: Tensor, noise: float = 0.0) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(patch logits [n, rows, columns], picture logits [n]) of features [n, channels, ...]."""
-        x = self.own(features, noise)
+        x = self.own(features)
         x = self.drop(x + F.relu(self.near(x)))
         patches = self.patch(x)[:, 0]
         highest = patches.flatten(1).topk(self.top, dim=1).values.mean(dim=1)
         return patches, highest + self.whole(x.mean(dim=(2, 3)))[:, 0]
 
-    def own(self, features: Tensor, noise: float = 0.0) -> Tensor:
-        """What each patch says of itself, [n, hidden, ...], never negative."""
-        x = (features - self.mean) / self.deviation
-        if noise:
-            x = x + noise * _noise(x)
-        return F.relu(self.mix(x))
-
-
-def _noise(x: Tensor) -> Tensor:
-    """Normal noise, drawn in the memory order of the features: five times as fast as randn_like."""
-    n, channels, rows, columns = x.shape
-    return torch.randn(n, rows, columns, channels).permute(0, 3, 1, 2)
+    def own(self, features: Tensor) -> Tensor:
+        """What each patch says of itself, [n, hidden, ...], never negative. Standardised in the
+        weights: the features are a thousand times as many."""
+        mix = self.mix.weight / self.deviation
+        bias = self.mix.bias - (mix * self.mean).sum(dim=(1, 2, 3))
+        return F.relu(F.conv2d(features, mix, bias))
 
 
 def loss(

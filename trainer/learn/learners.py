@@ -10,7 +10,6 @@ from trainer.learn import deep, good_only, supervised
 from trainer.learn.backbone import Backbone
 from trainer.learn.fit import Fitting
 from trainer.learn.trained import Trained
-from trainer.shipped import OURS
 
 if TYPE_CHECKING:
     from trainer.training import Options
@@ -24,12 +23,18 @@ def train(
     dataset: Dataset, backbone: Backbone, options: "Options", work: Path, track: Track
 ) -> Trained:
     """Run the learner that the options name."""
-    return TRAIN[options.learner](dataset, backbone, settings(options), work, track)
+    return TRAIN[options.learner](dataset, backbone, settings(options, backbone), work, track)
 
 
-def settings(options: "Options") -> Any:
+def settings(options: "Options", backbone: Backbone) -> Any:
     """The settings of the learner that the options name, of its own kind."""
-    return SETTINGS[options.learner](options)
+    match options.learner:
+        case "good-only":
+            return _good_only(options)
+        case "supervised":
+            return _supervised(options)
+        case _:
+            return _deep(options, backbone)
 
 
 def tuned(settings: S, knobs: Knobs) -> S:
@@ -50,14 +55,14 @@ def knobs(settings: S, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _fitting(options: "Options") -> Fitting:
-    return Fitting(steps=options.steps or Fitting().steps)
+def _fitting(options: "Options", usual: Fitting) -> Fitting:
+    return usual if options.steps is None else replace(usual, steps=options.steps)
 
 
 def _supervised(options: "Options") -> supervised.Settings:
     found = supervised.Settings(
         seed=options.seed,
-        fitting=_fitting(options),
+        fitting=_fitting(options, supervised.Settings().fitting),
         orientation=options.orientation,
         full_range=options.full_range,
     )
@@ -71,9 +76,9 @@ def _tails(options: "Options") -> supervised.Settings:
     return tails if asked else deep.on(tails)
 
 
-def _deep(options: "Options") -> deep.Settings:
+def _deep(options: "Options", backbone: Backbone) -> deep.Settings:
     found = deep.Settings(seed=options.seed, orientation=options.orientation, tails=_tails(options))
-    if options.backbone == OURS:
+    if backbone.procedural:
         # quick to train, and as it knows no photograph, more of it needs to be
         found = replace(found, stem_stride=4, layer_rate=1e-3, least_steps=1250)
     if options.epochs is not None:
@@ -85,18 +90,13 @@ def _good_only(options: "Options") -> good_only.Settings:
     found = good_only.Settings(
         seed=options.seed,
         good=options.good,
-        fitting=_fitting(options),
+        fitting=_fitting(options, good_only.Settings().fitting),
         orientation=options.orientation,
         full_range=options.full_range,
     )
     return found if options.knobs is None else tuned(found, options.knobs)
 
 
-SETTINGS: Mapping[str, Callable[["Options"], Any]] = {
-    "good-only": _good_only,
-    "supervised": _supervised,
-    "deep": _deep,
-}
 TRAIN: Mapping[str, Callable[..., Trained]] = {
     "good-only": good_only.train,
     "supervised": supervised.train,

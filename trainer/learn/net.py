@@ -10,7 +10,7 @@ from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.learn.backbone import COARSE, FINE, NARROW, Backbone, fresh_model
+from trainer.learn.backbone import COARSE, FINE, NARROW, PROCEDURAL, Backbone, fresh_model
 
 # (channels, stride) of each layer; a layer that keeps its shape adds its input to its output.
 LAYERS = (
@@ -97,7 +97,9 @@ def export(trunk: Trunk, name: str, height_px: int, width_px: int) -> Backbone:
         _value(NARROW_COARSE, LAYERS[COARSE_LAYER][0], *coarse),
     ]
     graph = helper.make_graph(nodes, name, [image], taps, weights)
-    return Backbone(name, fresh_model(graph), height_px, width_px, trunk.channels)
+    model = fresh_model(graph)
+    helper.set_model_props(model, {PROCEDURAL: name})
+    return Backbone(name, model, height_px, width_px, trunk.channels, procedural=True)
 
 
 def _value(name: str, channels: int, rows: int, columns: int) -> ValueInfoProto:

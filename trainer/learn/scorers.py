@@ -17,7 +17,7 @@ from trainer.data.items import GOOD
 from trainer.judge.crossval import Scorer
 from trainer.learn import deep, good_only, supervised, tails
 from trainer.learn.backbone import Backbone
-from trainer.learn.features import Cache, Floats
+from trainer.learn.features import Cache, Floats, Make
 from trainer.learn.samples import Sample
 from trainer.learn.tails import Tails
 
@@ -52,7 +52,7 @@ def for_good_only(
     rng = np.random.default_rng(settings.seed)
     n_good = sum(picture.label == GOOD for picture in pictures)
     good, rest = pictures[:n_good], pictures[n_good:]
-    make = _maker(good, cut, settings, rng)
+    make = _maker(good, cut, settings)
     _, cache = good_only.look(good, rest, make, backbone, settings, rng, work, track)
 
     def fit(
@@ -137,15 +137,13 @@ def silently(steps: Sequence[Any], what: str) -> Iterable[Any]:
     return steps
 
 
-def _maker(
-    good: Sequence[Sample], cut: Sequence[Sides], settings: good_only.Settings, rng: Generator
-) -> Callable[[Sample, int], Sample]:
+def _maker(good: Sequence[Sample], cut: Sequence[Sides], settings: good_only.Settings) -> Make:
     """Synthetic defects take what they need from pictures of their own fold only: else pieces of
     a picture that is left out would be learnt as defective."""
-    makers: dict[int, Callable[[Sample, int], Sample]] = {}
+    makers: dict[int, Make] = {}
     for mates in pools(good, cut):
-        makers |= dict.fromkeys(map(id, mates), good_only.maker(mates, settings, rng))
-    return lambda sample, copy: makers.get(id(sample), _as_taken)(sample, copy)
+        makers |= dict.fromkeys(map(id, mates), good_only.maker(mates, settings))
+    return lambda sample, copy, rng: makers.get(id(sample), _as_taken)(sample, copy, rng)
 
 
 def pools(good: Sequence[Sample], cut: Sequence[Sides]) -> list[list[Sample]]:
@@ -153,7 +151,7 @@ def pools(good: Sequence[Sample], cut: Sequence[Sides]) -> list[list[Sample]]:
     return [[good[n] for n in sides.left_out if n < len(good)] for sides in cut]
 
 
-def _as_taken(sample: Sample, copy: int) -> Sample:
+def _as_taken(sample: Sample, copy: int, rng: Generator) -> Sample:
     return sample
 
 

@@ -26,7 +26,7 @@ Judge = Callable[[Knobs, str], Iterator[float]]  # AUROC of each fold; the text 
 
 # Only what needs no new look at the pictures: a trial then costs nothing but its fits.
 SPACE: Mapping[str, BaseDistribution] = {
-    "steps": IntDistribution(200, 800, step=100),
+    "steps": IntDistribution(100, 800, step=50),
     "rate": FloatDistribution(5e-4, 8e-3, log=True),
     "weight_decay": FloatDistribution(0.005, 0.5, log=True),
     "top_share": FloatDistribution(0.01, 0.1, log=True),

@@ -75,10 +75,10 @@ def look(
     left_out = range(len(pictures), len(pictures) + len(aside))
     plan = [*samples.copies(pictures, settings.copies), *((n, 0) for n in left_out)]
 
-    def make(sample: Sample, copy: int) -> Sample:
+    def make(sample: Sample, copy: int, rng: Generator) -> Sample:
         return augment.make_copy(sample, copy, rng, settings.strength, settings.orientation)
 
-    return net, features.build(net, backbone, [*pictures, *aside], plan, make, work, track)
+    return net, features.build(net, backbone, [*pictures, *aside], plan, make, rng, work, track)
 
 
 def fit(
