@@ -13,12 +13,13 @@ from torch import Tensor
 
 from trainer.learn import features, head, sanity
 from trainer.learn.features import CHUNK, Cache, Rows
+from trainer.learn.hardware import has_bfloat16
 from trainer.learn.head import HeadWeights, PatchHead
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
 THREADS = 2
-REACH_ROWS = 256
+STATISTICS_ROWS = 256  # thousands of patches
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +50,29 @@ def fit_head(
     cannot learn a handful of them by heart."""
     torch.set_num_threads(THREADS)
     torch.manual_seed(int(rng.integers(2**31)))
-    model = fresh_head(cache, rows, fitting.top_share) if start is None else deepcopy(start)
+    some = rows[:: len(rows) // STATISTICS_ROWS + 1]
+    model = fresh_head(cache, some, fitting.top_share) if start is None else deepcopy(start)
     kept = torch.optim.swa_utils.AveragedModel(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(fitting.average)
     )
     optimiser = _optimiser(model.train(), fitting)
+    quick = has_bfloat16(torch.device("cpu"))
     if start is None:
         few = _tensors(cache, rows[sanity.handful(cache.labels[rows])])
         sanity.check(model, few, lambda trial: _optimiser(trial, fitting), fitting.mask_weight)
     for step in track(range(fitting.steps), "head"):
         optimiser.param_groups[0]["lr"] = fitting.rate * schedule(step, fitting.steps)
         x, labels, coverage = batch(cache, rows, fitting, rng)
-        patches, logits = model(x)
-        loss = head.loss(patches, logits, labels, coverage, fitting.mask_weight)
+        with torch.autocast("cpu", torch.bfloat16, enabled=quick):
+            patches, logits = model(x)
+        loss = head.loss(patches.float(), logits.float(), labels, coverage, fitting.mask_weight)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), fitting.gradient_norm)
         optimiser.step()
         kept.update_parameters(model)
     final: PatchHead = kept.module.eval()
-    return head.weights(final, reach(final, cache, rows[:: len(rows) // REACH_ROWS + 1]))
+    return head.weights(final, reach(final, cache, some))
 
 
 def fresh_head(cache: Cache, rows: Rows, top_share: float) -> PatchHead:

@@ -34,7 +34,7 @@ class PatchHead(nn.Module):  # type: ignore[misc]
         self.register_buffer("deviation", torch.from_numpy(deviation).view(1, -1, 1, 1))
         self.mix = nn.Conv2d(channels, HIDDEN, 1)
         self.near = nn.Conv2d(HIDDEN, HIDDEN, 3, padding=1, groups=HIDDEN)
-        self.drop = nn.Dropout(0.1)
+        self.drop = nn.Dropout2d(0.1)
         self.patch = nn.Conv2d(HIDDEN, 1, 1)
         self.whole = nn.Linear(HIDDEN, 1)
 
@@ -44,7 +44,8 @@ class PatchHead(nn.Module):  # type: ignore[misc]
         x = self.drop(x + F.relu(self.near(x)))
         patches = self.patch(x)[:, 0]
         highest = patches.flatten(1).topk(self.top, dim=1).values.mean(dim=1)
-        return patches, highest + self.whole(x.mean(dim=(2, 3)))[:, 0]
+        whole = F.conv2d(x, self.whole.weight[..., None, None], self.whole.bias)
+        return patches, highest + whole.mean(dim=(1, 2, 3))
 
     def own(self, features: Tensor) -> Tensor:
         """What each patch says of itself, [n, hidden, ...], never negative. Standardised in the
