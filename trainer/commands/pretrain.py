@@ -43,7 +43,7 @@ def command(
 
     settings = pretrain.Settings(seed=seed, steps=steps)
     folder, clock = find_home().path / "pretrain", SystemClock()
-    begun_ns = clock.monotonic_ns()
+    begun_ns, code = clock.monotonic_ns(), code_version()
     backbone = pretrain.train(settings, folder, lessons.ahead, progress, threads)
     seconds = (clock.monotonic_ns() - begun_ns) / 1e9
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def command(
     part.write_bytes(backbone.model.SerializeToString(deterministic=True))
     os.replace(part, to)
     card = to.with_suffix(".md")
-    card.write_text(backbone_card.text(to, settings, command_line(ctx), code_version()))
+    card.write_text(backbone_card.text(to, settings, command_line(ctx), code))
     click.echo(f"{to}: {steps} steps; this sitting {seconds:.0f} s, {peak_mb():.0f} MB at most")
     click.echo(f"next: linegate-trainer train --data NAME --backbone {to}")
     if as_json:
