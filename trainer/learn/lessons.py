@@ -124,24 +124,28 @@ def _warp(picture: Image, move: NDArray[np.float64]) -> Image:
 def _shoot(view: Image, rng: Generator) -> Image:
     """Light, colour, focus and noise of one shot; half of them grey."""
     if rng.random() < 0.5:
-        view = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        view = _u8(cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
     gain = np.exp(rng.uniform(-0.3, 0.3, 3 if rng.random() < 0.3 else 1))
     gamma = float(np.exp(rng.uniform(-0.3, 0.3)))
     curve = 255.0 * (np.arange(256)[:, None] / 255.0) ** gamma * gain + rng.uniform(-20, 20)
     table = np.clip(curve, 0, 255).astype(np.uint8).repeat(3 // len(gain), axis=1)
-    shot = cv2.LUT(view, table[None])
+    shot = _u8(cv2.LUT(view, table[None]))
     if rng.random() < 0.5:
         shot = _uneven(shot, rng)
     if rng.random() < 0.15:
-        shot = cv2.GaussianBlur(shot, (0, 0), rng.uniform(0.3, 1.0))
+        shot = _u8(cv2.GaussianBlur(shot, (0, 0), rng.uniform(0.3, 1.0)))
     if rng.random() < 0.3:
         noise = rng.standard_normal((VIEW_PX, VIEW_PX, 1), dtype=np.float32)
-        shot = np.clip(shot + noise * np.float32(rng.uniform(1, 5)), 0, 255)
-    return np.asarray(shot, dtype=np.uint8)
+        shot = _u8(np.clip(shot + noise * np.float32(rng.uniform(1, 5)), 0, 255))
+    return shot
 
 
 def _uneven(shot: Image, rng: Generator) -> Image:
     """Light that falls off towards some side or corner."""
     corners = rng.normal(0.0, rng.uniform(0.05, 0.25), (3, 3)).astype(np.float32)
     field = cv2.resize(corners, (VIEW_PX, VIEW_PX), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(np.clip(shot * np.exp(field)[..., None], 0, 255), dtype=np.uint8)
+    return _u8(np.clip(shot * np.exp(field)[..., None], 0, 255))
+
+
+def _u8(array: object) -> Image:
+    return np.asarray(array, dtype=np.uint8)
