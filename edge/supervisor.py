@@ -21,6 +21,7 @@ log = structlog.get_logger()
 CHECK_S = 0.4  # between looks at every job
 HUNG_AFTER = 3  # checks without an answer, from a job that had answered before
 START_LIMIT_S = 60.0  # for the first answer after a start: a ledger to recover, models to load
+AGAIN_LEAST_S, AGAIN_FACTOR = 8.0, 5.0  # a start after one that went well: so many times as long
 BACKOFF_S = (0.1, 0.5, 1.0, 2.0)  # before the next start, by starts in a row that failed
 STEADY_S = 10.0  # a job that lived so long starts afresh in the backoff
 STOP_S = 6.0  # for an orderly end
@@ -43,6 +44,7 @@ class _Child:
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     answered: bool = False
+    start_took_s: float | None = None  # the last one that went well
     silent: int = 0
     failures: int = 0
     restarts: int = 0
@@ -138,6 +140,8 @@ class Supervisor:
         if child.process.poll() is not None:
             self._restart(child, f"ended with {child.process.returncode}")
         elif _answers(child.task):
+            if not child.answered:
+                child.start_took_s = time.monotonic() - child.started_s
             child.answered, child.silent = True, 0
         else:
             child.silent += 1
@@ -149,7 +153,14 @@ class Supervisor:
     def _hung(self, child: _Child) -> bool:
         if child.answered:
             return child.silent >= HUNG_AFTER
-        return time.monotonic() - child.started_s > self._start_limit_s
+        return time.monotonic() - child.started_s > self._limit_s(child)
+
+    def _limit_s(self, child: _Child) -> float:
+        """How long a start may take. One that hangs before its first answer must not have the
+        longest time; but if a start just failed, the next one has it: the box may be slow."""
+        if child.start_took_s is None or child.failures:
+            return self._start_limit_s
+        return min(self._start_limit_s, max(AGAIN_LEAST_S, AGAIN_FACTOR * child.start_took_s))
 
     def _restart(self, child: _Child, why: str) -> None:
         child.answered = False
