@@ -44,7 +44,7 @@ class _Child:
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     answered: bool = False
-    start_took_s: float | None = None  # the last one that went well
+    start_took_s: float | None = None  # if the last one went well
     silent: int = 0
     failures: int = 0
     restarts: int = 0
@@ -156,13 +156,15 @@ class Supervisor:
         return time.monotonic() - child.started_s > self._limit_s(child)
 
     def _limit_s(self, child: _Child) -> float:
-        """How long a start may take. One that hangs before its first answer must not have the
+        """How long a start may take. A job that hangs before its first answer must not have the
         longest time; but if a start just failed, the next one has it: the box may be slow."""
-        if child.start_took_s is None or child.failures:
+        if child.start_took_s is None:
             return self._start_limit_s
         return min(self._start_limit_s, max(AGAIN_LEAST_S, AGAIN_FACTOR * child.start_took_s))
 
     def _restart(self, child: _Child, why: str) -> None:
+        if not child.answered:
+            child.start_took_s = None
         child.answered = False
         lived_s = time.monotonic() - child.started_s
         child.failures = 0 if lived_s > STEADY_S else child.failures + 1

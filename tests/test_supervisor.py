@@ -106,27 +106,16 @@ def test_restarted_job_that_hangs_before_its_first_answer_is_soon_found_out(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge.supervisor.AGAIN_LEAST_S", 0.3)
-    monkeypatch.setattr("edge.supervisor.STEADY_S", 0.0)  # it has lived long
-    well = [True]
-    watched = run(task("job", SLEEP, lambda: well[0]))
-    assert until(watched.ready)
-    well[0] = False
-    assert until(lambda: watched.restarts("job") >= 2)  # silent, then not even started again
-    well[0] = True
-    assert until(watched.ready)
-
-
-def test_job_whose_start_just_failed_has_the_longest_time(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("edge.supervisor.AGAIN_LEAST_S", 0.3)
-    well = [True]
-    watched = run(task("job", SLEEP, lambda: well[0]))
-    assert until(watched.ready)
-    well[0] = False  # it lived for a moment only: that counts as a failure
-    assert until(lambda: watched.restarts("job") == 1)
-    time.sleep(1.5)
-    assert watched.restarts("job") == 1
+    monkeypatch.setattr("edge.supervisor.AGAIN_FACTOR", 1.0)
+    well = True
+    supervisor = run(task("a", SLEEP, lambda: well))
+    assert until(supervisor.ready)
+    well = False
+    assert until(lambda: supervisor.restarts("a") == 2)  # silent; then not even started
+    time.sleep(1.5)  # after a start that failed it has the longest time
+    assert supervisor.restarts("a") == 2
+    well = True
+    assert until(supervisor.ready)
 
 
 def test_job_may_take_its_time_to_start(run: Run, tmp_path: Path) -> None:
