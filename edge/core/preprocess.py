@@ -48,18 +48,18 @@ def shrink(image: Image, width_px: int, height_px: int) -> Image:
 def _resize(image: Image, size: tuple[int, int], how: int) -> Image:
     if (image.shape[1], image.shape[0]) == size:
         return image
-    return _u8(cv2.resize(image, size, interpolation=how))
+    return u8(cv2.resize(image, size, interpolation=how))
 
 
 def _colour(image: Image, face: Face) -> Image:
     grey = image.ndim == 2
     if face.colour == "rgb":
         code = cv2.COLOR_GRAY2RGB if grey else cv2.COLOR_BGR2RGB
-        return _u8(cv2.cvtColor(image, code))
+        return u8(cv2.cvtColor(image, code))
     if not grey:
-        image = _u8(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+        image = u8(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
     return image[..., None]
 
 
-def _u8(array: object) -> Image:
+def u8(array: object) -> Image:
     return np.asarray(array, dtype=np.uint8)

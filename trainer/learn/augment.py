@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from edge.core.preprocess import Image
+from edge.core.preprocess import Image, u8
 from edge.core.recipe import Orientation
 from trainer.learn.samples import Sample
 
@@ -61,7 +61,7 @@ def augment(
     if rng.random() < _LIGHT_SHARE:
         image = _light(image, rng, strength)
     if rng.random() < _BLUR_SHARE:
-        image = _u8(cv2.GaussianBlur(image, (0, 0), rng.uniform(*_BLUR_PX) * max(strength, 0.1)))
+        image = u8(cv2.GaussianBlur(image, (0, 0), rng.uniform(*_BLUR_PX) * max(strength, 0.1)))
     if rng.random() < _NOISE_SHARE:
         image = _noise(image, rng, rng.uniform(*_NOISE_LEVELS) * strength)
     mask = None if sample.mask is None else _warp(sample.mask, move)
@@ -110,7 +110,7 @@ def _lay(array: Image, pose: Pose) -> Image:
 def _warp(image: Image, move: Matrix) -> Image:
     """Always a new array, without the last axis if that is 1."""
     h, w = image.shape[:2]
-    return _u8(
+    return u8(
         cv2.warpAffine(
             image, move[:2], (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
         )
@@ -127,7 +127,7 @@ def _light(image: Image, rng: Generator, strength: float) -> Image:
     room = (_bright(image) / 255.0) ** -gamma
     gain = min(np.exp(rng.uniform(-_GAIN, _GAIN) * strength), max(1.0, room))
     curve = 255.0 * gain * (np.arange(256) / 255.0) ** gamma
-    return _u8(cv2.LUT(image, _u8(np.clip(curve + 0.5, 0, 255))))
+    return u8(cv2.LUT(image, u8(np.clip(curve + 0.5, 0, 255))))
 
 
 def _bright(image: Image) -> int:
@@ -142,7 +142,7 @@ def _noise(image: Image, rng: Generator, deviation: float) -> Image:
     noise = rng.standard_normal(image.shape[:2], dtype=np.float32) * np.float32(deviation)
     if image.ndim == 3:
         noise = np.asarray(cv2.merge([noise] * image.shape[2]))
-    return _u8(cv2.add(image, noise, dtype=cv2.CV_8U))
+    return u8(cv2.add(image, noise, dtype=cv2.CV_8U))
 
 
 def dust(image: Image, rng: Generator, strength: float) -> None:
@@ -162,7 +162,3 @@ def _speck(sigma_px: float) -> NDArray[np.float64]:
     reach = int(np.ceil(3 * sigma_px))
     profile = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_px) ** 2)
     return np.outer(profile, profile)
-
-
-def _u8(array: object) -> Image:
-    return np.asarray(array, dtype=np.uint8)

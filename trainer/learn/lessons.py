@@ -18,7 +18,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from edge.core.preprocess import Image
+from edge.core.preprocess import Image, u8
 from trainer.learn import defects, textures
 
 Floats = NDArray[np.float32]
@@ -124,19 +124,19 @@ def _warp(picture: Image, move: NDArray[np.float64]) -> Image:
 def _shoot(view: Image, rng: Generator) -> Image:
     """Light, colour, focus and noise of one shot; half of them grey."""
     if rng.random() < 0.5:
-        view = _u8(cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
+        view = u8(cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
     gain = np.exp(rng.uniform(-0.3, 0.3, 3 if rng.random() < 0.3 else 1))
     gamma = float(np.exp(rng.uniform(-0.3, 0.3)))
     curve = 255.0 * (np.arange(256)[:, None] / 255.0) ** gamma * gain + rng.uniform(-20, 20)
     table = np.clip(curve, 0, 255).astype(np.uint8).repeat(3 // len(gain), axis=1)
-    shot = _u8(cv2.LUT(view, table[None]))
+    shot = u8(cv2.LUT(view, table[None]))
     if rng.random() < 0.5:
         shot = _uneven(shot, rng)
     if rng.random() < 0.15:
-        shot = _u8(cv2.GaussianBlur(shot, (0, 0), rng.uniform(0.3, 1.0)))
+        shot = u8(cv2.GaussianBlur(shot, (0, 0), rng.uniform(0.3, 1.0)))
     if rng.random() < 0.3:
         noise = rng.standard_normal((VIEW_PX, VIEW_PX, 1), dtype=np.float32)
-        shot = _u8(np.clip(shot + noise * np.float32(rng.uniform(1, 5)), 0, 255))
+        shot = u8(np.clip(shot + noise * np.float32(rng.uniform(1, 5)), 0, 255))
     return shot
 
 
@@ -144,8 +144,4 @@ def _uneven(shot: Image, rng: Generator) -> Image:
     """Light that falls off towards some side or corner."""
     corners = rng.normal(0.0, rng.uniform(0.05, 0.25), (3, 3)).astype(np.float32)
     field = cv2.resize(corners, (VIEW_PX, VIEW_PX), interpolation=cv2.INTER_CUBIC)
-    return _u8(np.clip(shot * np.exp(field)[..., None], 0, 255))
-
-
-def _u8(array: object) -> Image:
-    return np.asarray(array, dtype=np.uint8)
+    return u8(np.clip(shot * np.exp(field)[..., None], 0, 255))

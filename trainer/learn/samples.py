@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge.core.errors import LinegateError
 from edge.core.manifest import Face
-from edge.core.preprocess import Image, to_input
+from edge.core.preprocess import Image, to_input, u8
 from trainer.data.items import Dataset, Item
 
 AREA_PX = 224 * 224  # of an input whose size nobody asked for
@@ -30,7 +30,7 @@ def load(dataset: Dataset, item: Item, face: Face) -> Sample:
     assert item.label is not None
     mask = dataset.mask(item)
     if mask is not None:
-        mask = _u8(cv2.resize(_u8(mask > 0) * 255, _size(face), interpolation=cv2.INTER_AREA))
+        mask = u8(cv2.resize(u8(mask > 0) * 255, _size(face), interpolation=cv2.INTER_AREA))
     return Sample(to_input(dataset.image(item), face)[0], item.label, mask)
 
 
@@ -87,7 +87,3 @@ def _size_like(item: Item) -> tuple[int, int]:
 
 def _size(face: Face) -> tuple[int, int]:
     return face.width_px, face.height_px
-
-
-def _u8(array: object) -> Image:
-    return np.asarray(array, dtype=np.uint8)

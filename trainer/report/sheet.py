@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from edge.core.errors import LinegateError
-from edge.core.preprocess import Image
+from edge.core.preprocess import Image, u8
 
 TILE_PX = 240  # at most, the longer side of a picture
 GAP_PX, CAPTION_PX, HEADING_PX = 8, 18, 30
@@ -61,7 +61,7 @@ def _tile(tile: Tile) -> Image:
     caption = _paper(CAPTION_PX, image.shape[1])
     _write(caption, tile.caption, (0, CAPTION_PX - 5), _SMALL)
     below, right = np.vstack([image, caption]), GAP_PX
-    return _u8(cv2.copyMakeBorder(below, 0, 0, 0, right, cv2.BORDER_CONSTANT, value=PAPER))
+    return u8(cv2.copyMakeBorder(below, 0, 0, 0, right, cv2.BORDER_CONSTANT, value=PAPER))
 
 
 def _show(image: Image) -> Image:
@@ -69,12 +69,12 @@ def _show(image: Image) -> Image:
     colour = cv2.COLOR_GRAY2BGR if image.shape[2] == 1 else cv2.COLOR_RGB2BGR
     scale = TILE_PX / max(image.shape[:2])
     scale, how = (scale, cv2.INTER_AREA) if scale < 1 else (int(scale), cv2.INTER_NEAREST)
-    return _u8(cv2.resize(cv2.cvtColor(image, colour), None, fx=scale, fy=scale, interpolation=how))
+    return u8(cv2.resize(cv2.cvtColor(image, colour), None, fx=scale, fy=scale, interpolation=how))
 
 
 def _outline(mask: Image, shape: tuple[int, ...]) -> Sequence[np.ndarray]:
     """Around the marked pixels, two pixels off, so that it does not hide what it marks."""
-    scaled = cv2.resize(_u8(mask > 0), (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    scaled = cv2.resize(u8(mask > 0), (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
     wide = cv2.dilate(scaled, np.ones((7, 7), np.uint8))
     contours: Sequence[np.ndarray]
     contours, _ = cv2.findContours(wide, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -99,12 +99,8 @@ def _ascii(text: str) -> str:
 
 def _widen(band: Image, width: int) -> Image:
     right = GAP_PX + width - band.shape[1]
-    return _u8(cv2.copyMakeBorder(band, 0, 0, GAP_PX, right, cv2.BORDER_CONSTANT, value=PAPER))
+    return u8(cv2.copyMakeBorder(band, 0, 0, GAP_PX, right, cv2.BORDER_CONSTANT, value=PAPER))
 
 
 def _paper(height: int, width: int) -> Image:
     return np.full((height, width, 3), PAPER, np.uint8)
-
-
-def _u8(array: object) -> Image:
-    return np.asarray(array, dtype=np.uint8)
