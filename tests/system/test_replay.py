@@ -82,6 +82,15 @@ def test_stations_own_ledger_is_not_touched(place: Path) -> None:
     assert not (place / "state").exists()
 
 
+def test_nearly_full_disk_does_not_keep_it_from_judging(place: Path) -> None:
+    """The gate is `degraded` then, and decides."""
+    with (place / "station.toml").open("a") as station:
+        station.write("[store]\nwarn_mb = 1000000000\n")
+    result = replay(place, "--frames", str(place / "list.csv"), "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout.splitlines()[-1])["parts"] == 20
+
+
 def test_split_picks_its_rows_and_a_folder_has_no_truth(place: Path) -> None:
     picked = replay(place, "--frames", str(place / "list.csv"), "--split", "test", "--json")
     assert json.loads(picked.stdout.splitlines()[-1])["parts"] == 10
