@@ -13,6 +13,7 @@ from trainer.learn.defects import (
     Scene,
     Shape,
     spoil,
+    tint,
     visible,
 )
 
@@ -91,3 +92,19 @@ def test_fill_keeps_the_shape_of_the_piece(fill: Fill) -> None:
         scene = Scene(clean, donor, 30.0, np.zeros(channels, np.float32), 96)
         assert fill(scene, np.random.default_rng(0)).shape == clean.shape
         assert np.array_equal(clean, part(1, channels, (40, 50)))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_defect_on_a_grey_picture_is_grey_in_all_its_channels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one = rng.integers(60, 190, (96, 96, 1), np.uint8)
+    image, donor = np.repeat(one, 3, axis=2), np.repeat(one[::-1], 3, axis=2)
+    spoilt, _ = spoil(image, donor, rng)
+    assert (spoilt == spoilt[..., :1]).all()
+
+
+def test_tint_is_coloured_where_the_picture_is() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.uniform(60, 190, (20, 20, 3)).astype(np.float32)
+    found = tint(Scene(clean, clean, 30.0, clean[0, 0], 96), rng) - clean
+    assert found[..., 0].mean() != pytest.approx(found[..., 1].mean())

@@ -14,11 +14,12 @@ from click.testing import Result
 from edge.core import metrics
 from edge.core.errors import LinegateError
 from edge.core.manifest import parse_manifest
+from edge.core.recipe import Orientation
 from trainer.data import importing
 from trainer.data.items import DEFECT, GOOD, Dataset
 from trainer.data.split import split
 from trainer.judge import evaluate
-from trainer.learn import backbone, good_only
+from trainer.learn import augment, backbone, good_only
 from trainer.learn.fit import Fitting
 from trainer.learn.samples import Sample
 
@@ -96,21 +97,40 @@ def test_draw_of_too_few_or_of_more_than_there_are_is_refused(wanted: int) -> No
 
 
 def test_few_good_pictures_are_filled_up_with_copies() -> None:
-    plan = good_only.plan(50, 3, good_only.Settings(head_from=60))
+    plan = good_only.plan(50, 3, good_only.Settings(head_from=60), np.random.default_rng(0))
     assert [n for n, copy in plan if copy == 0] == list(range(53))
     assert Counter(n for n, copy in plan if copy > 0) == dict.fromkeys(range(50), 2)
     assert not [n for n, copy in plan if copy < 0]
 
 
 def test_draw_of_many_has_as_many_copies_as_the_drawn_need() -> None:
-    plan = good_only.plan(200, 0, good_only.Settings(good=20))
+    plan = good_only.plan(200, 0, good_only.Settings(good=20), np.random.default_rng(0))
     assert Counter(n for n, _ in plan) == dict.fromkeys(range(200), 6)
 
 
-def test_plan_has_synthetic_defects_once_there_are_enough_good_pictures() -> None:
-    plan = good_only.plan(130, 1, good_only.Settings(copies=140, synthetic=150))
-    assert [n for n, copy in plan if copy > 0] == [*range(130), *range(10)]
-    assert [n for n, copy in plan if copy < 0] == [*range(130), *range(20)]
+def test_head_is_taught_on_as_many_augmented_good_ones_as_spoilt_ones_of_any_pictures() -> None:
+    plan = good_only.plan(
+        130, 1, good_only.Settings(copies=150, synthetic=150), np.random.default_rng(0)
+    )
+    good = [n for n, copy in plan if copy >= good_only.AUGMENTED]
+    spoilt = [n for n, copy in plan if copy < 0]
+    assert good == spoilt and good != sorted(good)
+    assert {*Counter(good).values()} == {1, 2} and {*good} == {*range(130)}
+    assert [copy for _, copy in plan if 0 < copy < good_only.AUGMENTED] == []
+    assert len(plan) == 131 + 2 * 150  # all different
+    assert len({*plan}) == len(plan)
+
+
+@pytest.mark.parametrize("orientation", ["fixed", "turned", "mirrored", "any"])
+def test_good_copies_of_the_head_are_augmented_however_the_part_may_lie(
+    orientation: Orientation,
+) -> None:
+    rng = np.random.default_rng(0)
+    sample = Sample(rng.integers(0, 256, (64, 64, 1), np.uint8), GOOD, None)
+    make = good_only.maker([sample], good_only.Settings(orientation=orientation))
+    laid = {augment.lay(sample, pose).image.tobytes() for pose in augment.poses("any", (64, 64))}
+    copies = range(good_only.AUGMENTED, good_only.AUGMENTED + 20)
+    assert not laid & {make(sample, copy, rng).image.tobytes() for copy in copies}
 
 
 def test_first_copies_are_the_poses_that_the_part_allows() -> None:

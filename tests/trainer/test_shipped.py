@@ -44,19 +44,9 @@ def test_deep_trains_more_of_it_and_for_longer_than_of_one_that_knows_photograph
 
 
 @pytest.mark.torch
-@pytest.mark.slow
-def test_train_takes_it_when_no_other_is_named(
-    workshop: Callable[..., Result], parts: Path
-) -> None:
-    workshop("import", parts, "--name", "spots")
-    workshop("split", "--data", "spots")
-    words = ("--learner", "good-only", "--good", 12, "--size", "64x64", "--json")
-    run = json.loads(workshop("train", "--data", "spots", *words).stdout.splitlines()[-1])
-    assert run["val"]["auroc"] > 0.9
-    assert '"backbone": "procedural"' in workshop("runs", "--run", run["run"], "--json").stdout
+def test_steps_of_deep_that_are_usual_anyhow_change_nothing() -> None:
+    from trainer.learn import deep, learners
 
-
-def test_missing_backbone_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipped, "BACKBONE", Path("nowhere.onnx"))
-    with pytest.raises(LinegateError, match="--backbone FILE"):
-        shipped.backbone_file()
+    net, steps = training.backbone(training.Options()), deep.Settings().tails.fitting.steps
+    asked, usual = (training.Options("deep", steps=asked) for asked in (steps, None))
+    assert learners.settings(asked, net) == learners.settings(usual, net)

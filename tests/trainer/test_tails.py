@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.learn import tails
+from trainer.learn import supervised, tails
 
 pytestmark = pytest.mark.torch
 VALUES = st.lists(st.floats(-50, 50), min_size=2, max_size=30)
@@ -44,3 +44,10 @@ def test_score_lies_between_nought_and_one_and_keeps_the_order(values: list[floa
 
 def test_float32_keeps_scores_apart_far_out() -> None:
     assert np.unique(tails.squash(np.linspace(-300, 300, 5000))).size == 5000
+
+
+@pytest.mark.parametrize(
+    ("defects", "times"), [(5, 3.0), (20, 3.0), (40, 1.5), (60, 1.0), (999, 1.0)]
+)
+def test_memory_counts_more_beside_a_head_that_saw_few_defects(defects: int, times: float) -> None:
+    assert supervised.memory_counts(defects) == times

@@ -47,8 +47,11 @@ def _line(key: tuple[str, str, str, str], runs: Sequence[Measured]) -> str:
     cells.append(_spread([j["int8"]["auroc_float"] for j in judged]))
     folds = [f["auroc"] for each in runs if (f := each.trained["crossval"])]
     cells.append(f"{folds[0]['mean']:.3f} ± {folds[0]['sd']:.3f}" if folds else "")
-    cells.append(f"{mean(each.trained['seconds'] for each in runs):.0f}")
-    cells.append(f"{max(each.trained['peak_mb'] for each in runs):.0f}")
+    alone = [each.trained for each in runs if each.cell.folds is None] or [
+        each.trained for each in runs
+    ]
+    cells.append(f"{mean(trained['seconds'] for trained in alone):.0f}")
+    cells.append(f"{max(trained['peak_mb'] for trained in alone):.0f}")
     for name, digits in (("mb", 2), ("ms_1t", 2), ("ms_2t", 2)):
         cells.append(f"{mean(j['int8'][name] for j in judged):.{digits}f}")
     cells.append(str(judged[0]["heatmap"] or ""))

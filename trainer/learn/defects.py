@@ -223,13 +223,15 @@ def _fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
 
 
 def tint(scene: Scene, rng: Generator) -> Floats:
-    """Brighter or darker, a little coloured, sometimes rough."""
+    """Brighter or darker, sometimes rough; a little coloured where there is colour at all."""
     step = max(2 * VISIBLE_LEVELS, rng.uniform(*CONTRAST) * scene.contrast)
     step *= rng.choice([-1.0, 1.0])
     if not 0 <= scene.clean.mean() + step <= 255:  # there would be nothing to see
         step = -step
-    colour = step * (1.0 + rng.normal(0, 0.15, scene.clean.shape[2]))
-    tinted = scene.clean + colour.astype(np.float32)
+    stain = rng.normal(0, 0.15, scene.clean.shape[2])
+    if (scene.clean == scene.clean[..., :1]).all():  # grey, whatever its channels
+        stain[:] = stain[0]
+    tinted = scene.clean + (step * (1.0 + stain)).astype(np.float32)
     if rng.random() < 0.4:
         tinted = tinted + _grain(scene.clean.shape[:2], 0.2 * abs(step), rng)[..., None]
     return np.asarray(tinted, dtype=np.float32)

@@ -28,6 +28,7 @@ from trainer.learn.trained import Trained, finish
 
 T = TypeVar("T")
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
+AUGMENTED = 8  # copies from this number on: no part has more poses
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,12 @@ class Settings:
     good: int | None = None  # draw so many good pictures; None: all
     filled: int = 120  # fewer good pictures are filled up with copies for the memory
     head_from: int = 50  # good pictures; with fewer the memory alone judges
-    synthetic: int = 250  # defective pictures, made of good ones
-    copies: int = 100  # of good pictures, augmented
+    synthetic: int = 300  # defective pictures, made of good ones
+    copies: int = 300  # of good pictures, augmented as the synthetic ones are
     strength: float = 0.6  # of the augmentation
     orientation: Orientation = "fixed"  # how else the part may lie, by its recipe
-    memory_weight: float = 4.0  # beside the head's 1: made-up defects may mislead it
-    fitting: Fitting = field(default_factory=lambda: Fitting(steps=150))
+    memory_weight: float = 2.0  # beside the head's 1: made-up defects may mislead it
+    fitting: Fitting = field(default_factory=lambda: Fitting(steps=200))
     full_range: bool = False  # 8-bit weights: only for boxes with VNNI or Arm
 
 
@@ -75,7 +76,7 @@ def look(
     """The int8 backbone, and its features of good `pictures` with their copies, and of those
     `aside`, which come last, as they were taken."""
     net = quantize(backbone, stock.inputs(pictures, rng), settings.full_range)
-    copies = plan(len(pictures), len(aside), settings)
+    copies = plan(len(pictures), len(aside), settings, rng)
     return net, features.build(net, backbone, [*pictures, *aside], copies, make, rng, work, track)
 
 
@@ -94,18 +95,22 @@ def draw(pictures: Sequence[T], wanted: int | None, rng: Generator) -> list[T]:
     )
 
 
-def plan(learnt: int, aside: int, settings: Settings) -> list[tuple[int, int]]:
-    """(picture, copy): 0 as it was taken, above 0 augmented, below 0 spoilt."""
+def plan(learnt: int, aside: int, settings: Settings, rng: Generator) -> list[tuple[int, int]]:
+    """(picture, copy): 0 as it was taken, above 0 another pose, then augmented, below 0 spoilt.
+
+    The memory's copies fill up each picture alike. The head's come from any pictures, as many good
+    as spoilt ones: were one class alone augmented, noise and dust would seem to tell it.
+    """
     drawn = min(learnt, settings.good or learnt)
-    taught = drawn >= settings.head_from
-    wanted = learnt * (
-        -(-settings.filled // drawn) - 1
-    )  # each picture as often as the drawn need it
+    each = -(-settings.filled // drawn) - 1
+    filled = [(n, copy) for copy in range(1, each + 1) for n in range(learnt)]
     taken = [(n, 0) for n in range(learnt + aside)]
-    copies = max(wanted, settings.copies if taught else 0)
-    augmented = [(k % learnt, 1 + k // learnt) for k in range(copies)]
-    spoilt = [(k % learnt, -1 - k // learnt) for k in range(settings.synthetic if taught else 0)]
-    return [*taken, *augmented, *spoilt]
+    if drawn < settings.head_from:
+        return [*taken, *filled]
+    any_of = [int(n) for n in rng.permutation(learnt)]
+    good = [(any_of[k % learnt], AUGMENTED + k // learnt) for k in range(settings.copies)]
+    spoilt = [(any_of[k % learnt], -1 - k // learnt) for k in range(settings.synthetic)]
+    return [*taken, *filled, *good, *spoilt]
 
 
 def maker(pictures: Sequence[Sample], settings: Settings) -> Make:
@@ -138,7 +143,7 @@ def fit(
     to one scale on good ones of `left_out`."""
     known = tails.remember(cache, learnt)
     rows = cache.of(learnt)
-    taught = (cache.labels[rows] == DEFECT).any()
+    taught = len(learnt) >= settings.head_from and (cache.labels[rows] == DEFECT).any()
     head = fit_head(cache, rows, settings.fitting, rng, track) if taught else None
     aside = cache.of(left_out, GOOD, as_taken=True)
     return tails.join(head, known, settings.memory_weight, cache, aside)

@@ -32,7 +32,7 @@ def settings(options: "Options", backbone: Backbone) -> Any:
         case "good-only":
             return _good_only(options)
         case "supervised":
-            return _supervised(options)
+            return _supervised(options, supervised.Settings().fitting)
         case _:
             return _deep(options, backbone)
 
@@ -59,25 +59,19 @@ def _fitting(options: "Options", usual: Fitting) -> Fitting:
     return usual if options.steps is None else replace(usual, steps=options.steps)
 
 
-def _supervised(options: "Options") -> supervised.Settings:
+def _supervised(options: "Options", usual: Fitting) -> supervised.Settings:
     found = supervised.Settings(
         seed=options.seed,
-        fitting=_fitting(options, supervised.Settings().fitting),
+        fitting=_fitting(options, usual),
         orientation=options.orientation,
         full_range=options.full_range,
     )
     return found if options.knobs is None else tuned(found, options.knobs)
 
 
-def _tails(options: "Options") -> supervised.Settings:
-    """What was asked for counts, else what suits a head that was trained before."""
-    tails = _supervised(options)
-    asked = options.steps is not None or options.knobs is not None
-    return tails if asked else deep.on(tails)
-
-
 def _deep(options: "Options", backbone: Backbone) -> deep.Settings:
-    found = deep.Settings(seed=options.seed, orientation=options.orientation, tails=_tails(options))
+    tails = _supervised(options, deep.Settings().tails.fitting)
+    found = deep.Settings(seed=options.seed, orientation=options.orientation, tails=tails)
     if backbone.procedural:
         # quick to train, and as it knows no photograph, more of it needs to be
         found = replace(found, stem_stride=4, layer_rate=1e-3, least_steps=1250)

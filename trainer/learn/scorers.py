@@ -6,6 +6,7 @@ common to all folds, and neither knows a label: the int8 ranges, and the backbon
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,8 +53,9 @@ def for_good_only(
     rng = np.random.default_rng(settings.seed)
     n_good = sum(picture.label == GOOD for picture in pictures)
     good, rest = pictures[:n_good], pictures[n_good:]
-    make = _maker(good, cut, settings)
-    _, cache = good_only.look(good, rest, make, backbone, settings, rng, work, track)
+    make, least = _maker(good, cut, settings), min(_among(sides.learnt, n_good) for sides in cut)
+    planned = replace(settings, good=min(settings.good or least, least))
+    _, cache = good_only.look(good, rest, make, backbone, planned, rng, work, track)
 
     def fit(
         cache: Cache,
@@ -149,6 +151,10 @@ def _maker(good: Sequence[Sample], cut: Sequence[Sides], settings: good_only.Set
 def pools(good: Sequence[Sample], cut: Sequence[Sides]) -> list[list[Sample]]:
     """The good pictures by fold; they come first of all that are cut."""
     return [[good[n] for n in sides.left_out if n < len(good)] for sides in cut]
+
+
+def _among(chosen: Sequence[int], first: int) -> int:
+    return sum(n < first for n in chosen)
 
 
 def _as_taken(sample: Sample, copy: int, rng: Generator) -> Sample:

@@ -15,7 +15,7 @@ from numpy.random import Generator
 from onnx import ModelProto
 
 from edge.core.recipe import Orientation
-from trainer.data.items import GOOD, Dataset
+from trainer.data.items import DEFECT, GOOD, Dataset
 from trainer.learn import augment, features, samples, stock, tails
 from trainer.learn.backbone import Backbone
 from trainer.learn.features import Cache
@@ -27,6 +27,7 @@ from trainer.learn.tails import Tails
 from trainer.learn.trained import Trained, finish
 
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
+ENOUGH_DEFECTS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Settings:
     copies: int = 1200  # per class, augmented
     strength: float = 0.6  # of the augmentation
     orientation: Orientation = "fixed"  # how else the part may lie, by its recipe
-    memory_weight: float = 0.3  # beside the head's 1
+    memory_weight: float = 0.3  # beside the head's 1, once there are defects enough
     full_range: bool = False  # 8-bit weights: only for boxes with VNNI or Arm
 
 
@@ -95,4 +96,10 @@ def fit(
     head = fit_head(cache, cache.of(learnt), settings.fitting, rng, track, start)
     known = tails.remember(cache, learnt)
     aside = cache.of(left_out, GOOD, as_taken=True)
-    return tails.join(head, known, settings.memory_weight, cache, aside)
+    weight = settings.memory_weight * memory_counts(len(cache.of(learnt, DEFECT, as_taken=True)))
+    return tails.join(head, known, weight, cache, aside)
+
+
+def memory_counts(n_defects: int) -> float:
+    """So many times: a head that saw few defects needs more help from the memory."""
+    return min(3.0, max(1.0, ENOUGH_DEFECTS / n_defects))
