@@ -35,12 +35,13 @@ def test_every_learner_is_measured_on_every_set_with_every_seed() -> None:
     for backbone in ("ours", "net"):
         of = [c for c in table if c.data == "elpv" and c.backbone == backbone]
         assert [c.row for c in of if c.seed == 2] == [
+            ("supervised", "all"),
             ("good-only", "all"),
             ("good-only", "20 good"),
-            ("supervised", "all"),
             ("deep", "all"),
         ]
-        assert [c.seed for c in of if c.folds] == [0]
+        folds = [(c.learner, c.seed) for c in of if c.folds]
+        assert folds == [("supervised", 0), ("good-only", 0)]
 
 
 def test_command_line_says_what_the_cell_says() -> None:
@@ -116,3 +117,19 @@ def test_failed_command_says_which_and_why(tmp_path: Path, shared: Path) -> None
     bench = Bench(tmp_path / "bench", shared, dict(os.environ))
     with pytest.raises(LinegateError, match=r"import .*elpv.*: .*elpv"):
         bench.run([Cell("elpv", "good-only", "tiny")], lambda todo, what: todo)
+
+
+def test_line_torn_by_a_power_cut_is_measured_again_and_hurts_no_other(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, tmp_path, {})
+    first, second = (measured(Cell("elpv", "deep", "ours", seed), 0.9) for seed in (0, 1))
+    bench.keep(first)
+    file = tmp_path / "cells.jsonl"
+    file.write_text(file.read_text() + '{"cell": {"data": "el')
+    bench.keep(second)
+    assert bench.measured() == [first, second]
+
+
+def test_seconds_are_of_trainings_without_folds(tmp_path: Path) -> None:
+    runs = [measured(Cell("elpv", "deep", "ours", s, folds=f), 0.9) for s, f in ((0, 5), (1, None))]
+    runs[0].trained.update(seconds=700.0, peak_mb=5000.0)
+    assert "| 60 | 900 |" in report.markdown(runs, {"elpv": {}})

@@ -1,14 +1,10 @@
 """The backbone that comes along."""
 
-import json
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
-from edge.core.errors import LinegateError
 from trainer import shipped, training
 from trainer.learn import backbone
 

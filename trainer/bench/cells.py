@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from edge.core.recipe import Orientation
@@ -55,18 +56,18 @@ class Cell:
 def table(sets: Iterable[str], backbones: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
     """The large table: each learner on each set; what is drawn or trained by chance, by each
     seed; cross-validation once."""
+
     cells = []
     for data in sets:
         for backbone in backbones:
-            if data != "screws":  # six good ones in its exam
-                cells += [Cell(data, "good-only", backbone, seed) for seed in seeds]
-                cells += [Cell(data, "good-only", backbone, seed, good=20) for seed in seeds]
-            cells += [
-                Cell(data, "supervised", backbone, seed, folds=5 if seed == seeds[0] else None)
-                for seed in seeds
-            ]
-            if data != "screws":
-                cells += [Cell(data, "deep", backbone, seed) for seed in seeds]
+            for seed in seeds:
+                all_of = partial(Cell, data, backbone=backbone, seed=seed)
+                folds = 5 if seed == seeds[0] else None
+                cells.append(all_of("supervised", folds=folds))
+                if data != "screws":  # is a part there, or not: a matter of examples
+                    cells.append(all_of("good-only", folds=folds))
+                    cells.append(all_of("good-only", good=20))
+                    cells.append(all_of("deep"))
     return cells
 
 

@@ -1,8 +1,8 @@
 """After a drift: what is known of the old parts, and of the new ones, before and after retraining.
 
 Two sets of real parts hold a drift: solar cells of another make, tiles with defects that were not
-known. The learner is trained on the old parts, on the old and 200 of the new ones, and on all; each
-is examined on old and on new parts that no training saw.
+known. The learner is trained on the old parts, on the old and a few of the new ones, and on all;
+each is examined on old and on new parts that no training saw.
 """
 
 import csv
@@ -21,8 +21,8 @@ from trainer.bench.walk import Bench
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 Rows = list[dict[str, str]]
 
-FEW = 200  # new pictures that are labelled after a drift
-STAGES = ("before", f"{FEW} new", "all new")
+FEW = (50, 200)  # new pictures that are labelled after a drift
+BEFORE, ALL = "before", "all new"
 EXAMS = ("old", "new")
 
 
@@ -47,22 +47,28 @@ DRIFTS = {
 }
 
 
+def stages(rows: Rows, drift: Drift) -> list[str]:
+    """Before, and after more and more new pictures to learn from."""
+    there = sum(row["split"] == "train" and drift.is_new(row) for row in rows)
+    return [BEFORE, *(f"{few} new" for few in FEW if few < there), ALL]
+
+
 def learnt(rows: Rows, drift: Drift, stage: str, seed: int) -> Rows:
-    """Train and val of a stage. The few new ones are drawn from train; val takes as large a share
-    of its own."""
+    """Train and val of a stage. A few new ones are drawn from train; val takes as large a share of
+    its own."""
     held = [row for row in rows if row["split"] in ("train", "val")]
-    if stage == "before":
-        return [row for row in held if not drift.is_new(row)]
-    new = [row for row in held if drift.is_new(row)]
-    if stage == STAGES[1]:
-        share = min(1.0, FEW / sum(row["split"] == "train" for row in new))
-        rng, drawn = np.random.default_rng(seed), []
-        for split in ("train", "val"):
-            of = [row for row in new if row["split"] == split]
-            chosen = np.sort(rng.permutation(len(of))[: round(share * len(of))])
-            drawn += [of[int(n)] for n in chosen]
-        new = drawn
-    return [row for row in held if not drift.is_new(row)] + new
+    old, new = ([row for row in held if drift.is_new(row) == which] for which in (False, True))
+    if stage == BEFORE:
+        return old
+    if stage == ALL:
+        return old + new
+    share = int(stage.split()[0]) / sum(row["split"] == "train" for row in new)
+    rng = np.random.default_rng(seed)
+    for split in ("train", "val"):
+        of = [row for row in new if row["split"] == split]
+        chosen = np.sort(rng.permutation(len(of))[: round(share * len(of))])
+        old += [of[int(n)] for n in chosen]
+    return old
 
 
 def exam(rows: Rows, drift: Drift, which: str) -> Rows:
@@ -90,9 +96,9 @@ def run(bench: Bench, backbones: Sequence[str], seeds: int, track: Track) -> lis
     """Measure what is still open; all that is wanted, in order."""
     cells = [
         (name, Cell(f"{name}: {stage}", "supervised", backbone, seed))
-        for name in DRIFTS
+        for name, drift in DRIFTS.items()
         for backbone in backbones
-        for stage in STAGES
+        for stage in stages(_rows(bench, drift), drift)
         for seed in range(seeds)
     ]
     done = {each.cell.key for each in bench.measured()}
@@ -104,7 +110,7 @@ def run(bench: Bench, backbones: Sequence[str], seeds: int, track: Track) -> lis
 
 def _measure(bench: Bench, drift: Drift, cell: Cell) -> None:
     source, sets = (bench.data / drift.data).resolve(), bench.folder / "sets"
-    rows = list(csv.DictReader((source / "split.csv").read_text().splitlines()))
+    rows = _rows(bench, drift)
     stage = cell.data.partition(": ")[2]
     name = f"{drift.data}-{stage.replace(' ', '-')}-{cell.seed}"
     bench.take_in(lay_out(source, sets / name, learnt(rows, drift, stage, cell.seed)), name)
@@ -117,3 +123,8 @@ def _measure(bench: Bench, drift: Drift, cell: Cell) -> None:
         asked = ["evaluate", "--run", trained["run"], "--data", other, "--json"]
         judged[which] = bench.linegate(asked)
     bench.keep(Measured(cell, trained, judged))
+
+
+def _rows(bench: Bench, drift: Drift) -> Rows:
+    text = (bench.data / drift.data / "split.csv").read_text()
+    return list(csv.DictReader(text.splitlines()))

@@ -228,7 +228,7 @@ def tint(scene: Scene, rng: Generator) -> Floats:
     step *= rng.choice([-1.0, 1.0])
     if not 0 <= scene.clean.mean() + step <= 255:  # there would be nothing to see
         step = -step
-    stain = rng.normal(0, 0.15, scene.clean.shape[2])
+    stain = np.asarray(rng.normal(0, 0.15, scene.clean.shape[2]))
     if (scene.clean == scene.clean[..., :1]).all():  # grey, whatever its channels
         stain[:] = stain[0]
     tinted = scene.clean + (step * (1.0 + stain)).astype(np.float32)
