@@ -5,6 +5,7 @@ from typing import Any
 
 from edge.core.errors import LinegateError
 from edge.core.manifest import Face
+from trainer.data import leakage
 from trainer.data.items import GOOD, Dataset
 from trainer.judge import evaluate, record, reference, scores
 from trainer.judge.scores import Row
@@ -41,9 +42,7 @@ def calibrate_on(
             "it has learnt from is no longer known. Train again"
         )
     items = other.of("val")
-    learnt = {item.sha256 for item in trained_on.of("train")}
-    known = [item.path for item in items if item.sha256 in learnt]
-    if known:
+    if known := leakage.learnt(trained_on, items):
         raise LinegateError(
             f"run {run.id} was trained on {len(known)} of these pictures, such as {known[0]}: "
             "thresholds need pictures that it never saw"

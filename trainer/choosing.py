@@ -12,7 +12,6 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from trainer.data import folds, leakage
 from trainer.data.items import DEFECT, Dataset, Item, count
 from trainer.judge import crossval, evaluate
 from trainer.judge.crossval import Candidate, Scorer
-from trainer.runs import Run, Runs
+from trainer.runs import Run, Runs, code_version
 from trainer.training import Options
 
 if TYPE_CHECKING:
@@ -62,7 +61,8 @@ class Bench:
     factories: dict[str, Callable[[Any], Scorer]] = field(default_factory=dict)
 
     def walk(self, options: Options, what: str = "") -> Iterator[evaluate.Scored]:
-        """The folds with the learner and the settings of these options."""
+        """The folds with the learner and the settings of these options. Nothing is done before
+        the first fold is asked for: its time holds the look at all pictures."""
         from trainer.learn import learners, scorers
 
         learner, settings = options.learner, learners.settings(options, self.backbone)
@@ -74,7 +74,7 @@ class Bench:
             )
         scorer = self.factories[learner](settings)
         what = what or f"folds, {learner}"
-        return crossval.walk(self.items, self.cut, scorer, self.track, what)
+        yield from crossval.walk(self.items, self.cut, scorer, self.track, what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +102,19 @@ def settle(run: Run, dataset: Dataset, options: Options, wish: Wish, shop: Shop)
     except LinegateError:
         shutil.rmtree(work, ignore_errors=True)
         raise
-    shutil.rmtree(work, ignore_errors=True)  # what an interruption leaves is gone on with
+    finally:
+        training.drop_features(work)  # gigabytes, and made anew by whoever goes on
+    shutil.rmtree(work, ignore_errors=True)
     shop.runs.save(run)
     return options
 
 
 def _ask(bench: Bench, run: Run, options: Options, wish: Wish, shop: Shop) -> Options:
+    if wish.search_minutes is not None:
+        _check_search(bench, options)
     if options.learner == AUTO:
         options = _choose(bench, run, options, shop)
-    if wish.search_minutes is not None:
+    if wish.search_minutes is not None and _worth_a_search(bench, run, options):
         options = _search(bench, run, options, wish.search_minutes, shop)
     if wish.folds and "crossval" not in run.results:
         _keep(run, _candidate(bench, options, shop.clock), shop)
@@ -188,8 +192,6 @@ def _search(bench: Bench, run: Run, options: Options, minutes: float, shop: Shop
     """The best settings found; what the folds said of the defaults no longer speaks for them."""
     from trainer.learn import learners, search
 
-    _check_search(bench, options)
-
     def judge(knobs: dict[str, Any], what: str) -> Iterator[float]:
         for fold in bench.walk(replace(options, knobs=knobs), what):
             yield evaluate.figures(fold)["auroc"]
@@ -216,14 +218,40 @@ def _search(bench: Bench, run: Run, options: Options, minutes: float, shop: Shop
 
 
 def _check_search(bench: Bench, options: Options) -> None:
-    if options.learner == "deep":
-        raise LinegateError(
-            "every trial of deep takes minutes per fold: --search is for the others"
-        )
     if options.steps is not None:
         raise LinegateError("--search finds the number of steps itself: leave out --steps")
     if not any(item.label == DEFECT for item in bench.items):
         raise LinegateError("--search needs defective pictures to judge by; there is none")
+
+
+def _worth_a_search(bench: Bench, run: Run, options: Options) -> bool:
+    """Raises LinegateError if the user named a learner that has nothing to search for."""
+    why_not = _nothing_to_search(bench, options)
+    if why_not is None:
+        return True
+    if "choice" not in run.results:
+        raise LinegateError(f"--search: {why_not}")
+    run.results["choice"]["no_search"] = why_not
+    return False
+
+
+def _nothing_to_search(bench: Bench, options: Options) -> str | None:
+    """Why a search would be in vain with this learner."""
+    from trainer.learn import learners
+
+    if options.learner == "deep":
+        return "every trial of deep takes minutes per fold; search with another learner"
+    if options.learner != "good-only":
+        return None
+    needed = learners.settings(options, bench.backbone).head_from
+    fewest = min(sum(bench.items[n].label != DEFECT for n in sides.learnt) for sides in bench.cut)
+    fewest = min(fewest, options.good or fewest)
+    return (
+        f"{fewest} good pictures in a fold are learnt by the memory alone, which has no settings; "
+        f"from {needed} on there is a head"
+        if fewest < needed
+        else None
+    )
 
 
 def _identity(bench: Bench, run: Run, options: Options) -> str:
@@ -232,7 +260,7 @@ def _identity(bench: Bench, run: Run, options: Options) -> str:
 
     model = bench.backbone.model.SerializeToString(deterministic=True)
     decides = [
-        version("linegate"),
+        code_version(),
         run.revision,
         hashlib.sha256(model).hexdigest(),
         len(bench.cut),

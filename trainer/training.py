@@ -49,6 +49,15 @@ class Options:
     full_range: bool = False
     knobs: Mapping[str, Any] | None = None  # what a search found
 
+    def check(self) -> None:
+        """Raises LinegateError for a choice that this learner would not heed."""
+        for option, value, learner in (
+            ("--good", self.good, "good-only"),
+            ("--epochs", self.epochs, "deep"),
+        ):
+            if value is not None and self.learner not in (learner, "auto"):
+                raise LinegateError(f"{option} is for --learner {learner}, not for {self.learner}")
+
 
 def check_leakage(dataset: Dataset) -> list[tuple[str, str]]:
     """Near-copies between splits, for a person to look at. Raises LinegateError for copies."""
@@ -76,8 +85,19 @@ def train(dataset: Dataset, options: Options, work: Path, track: Track) -> "Trai
     except LinegateError:
         shutil.rmtree(work, ignore_errors=True)
         raise
+    finally:
+        drop_features(work)
     shutil.rmtree(work, ignore_errors=True)
     return trained
+
+
+def drop_features(work: Path) -> None:
+    """The cached features: gigabytes, and whoever goes on makes them anew."""
+    from trainer.learn import features
+
+    for name in features.FILES:
+        for file in work.rglob(name):
+            file.unlink(missing_ok=True)
 
 
 def backbone(options: Options) -> "Backbone":

@@ -70,6 +70,11 @@ class Share:
     def interval(self) -> tuple[float, float]:
         return clopper_pearson(self.k, self.n)
 
+    def of_parts(self, n: int) -> tuple[float, float]:
+        """The interval, had n independent parts had this share: for several pictures a part."""
+        k = self.k * n / self.n if self.n else 0.0
+        return clopper_pearson(math.floor(k), n)[0], clopper_pearson(math.ceil(k), n)[1]
+
     def __str__(self) -> str:
         if not self.n:
             return "unknown (0 of 0)"

@@ -1,5 +1,6 @@
 """Copies show the same part: the mask stays on the defect, a fixed part never comes mirrored."""
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -86,10 +87,22 @@ def test_poses_put_a_marked_corner_where_they_should() -> None:
 )
 def test_each_orientation_has_its_poses(orientation: Orientation, square: int, oblong: int) -> None:
     for shape, wanted in (((64, 64, 1), square), ((48, 64, 1), oblong)):
-        ways = augment.poses(orientation, shape)
-        assert ways[0] == (False, 0) and len(set(ways)) == len(ways) == wanted
         sample = Sample(np.zeros(shape, np.uint8), 0, None)
+        ways = augment.poses(orientation, sample)
+        assert ways[0] == (False, 0) and len(set(ways)) == len(ways) == wanted
         assert {augment.lay(sample, pose).image.shape for pose in ways} == {shape}
+
+
+@pytest.mark.parametrize(("orientation", "ways"), [("turned", 2), ("mirrored", 4), ("any", 4)])
+def test_picture_squeezed_into_a_square_never_turns_by_a_quarter(
+    orientation: Orientation, ways: int
+) -> None:
+    squeezed = replace(handed(), square=False)
+    assert len(augment.poses(orientation, squeezed)) == ways
+    seen = {corners(augment.lay(squeezed, pose).image) for pose in [(False, 1), (True, 1)]}
+    for seed in range(40):
+        made = augment.augment(squeezed, np.random.default_rng(seed), 0.6, orientation)
+        assert corners(made.image) not in seen and not made.square
 
 
 @settings(max_examples=60, deadline=None)
@@ -97,7 +110,7 @@ def test_each_orientation_has_its_poses(orientation: Orientation, square: int, o
 def test_part_never_comes_in_a_pose_that_its_recipe_forbids(
     orientation: Orientation, seed: int
 ) -> None:
-    allowed = augment.poses(orientation, (64, 64))
+    allowed = augment.poses(orientation, handed())
     made = augment.augment(handed(), np.random.default_rng(seed), 0.6, orientation)
     seen = {corners(augment.lay(handed(), pose).image) for pose in allowed}
     assert len(seen) == len(allowed) and corners(made.image) in seen
@@ -113,7 +126,7 @@ def test_copy_zero_is_the_picture_itself_and_mirroring_undoes_itself() -> None:
     rng, sample = np.random.default_rng(0), part()
     assert augment.make_copy(sample, 0, rng, 0.6, "any") is sample
     assert augment.make_copy(sample, 1, rng, 0.6, "any") is not sample
-    for pose in augment.poses("mirrored", (64, 64))[1:]:
+    for pose in augment.poses("mirrored", sample)[1:]:
         once = augment.lay(sample, pose)
         assert not np.array_equal(once.image, sample.image)
         assert np.array_equal(augment.lay(once, pose).image, sample.image)

@@ -97,20 +97,23 @@ def test_auto_takes_good_pictures_alone_where_defects_are_few(
 def test_search_keeps_its_settings_and_is_not_repeated(
     workshop: Workshop, plates: Path, tiny_backbone: Path, home: Path
 ) -> None:
-    words = ("--learner", "good-only", "--search", 0.0001, "--folds", 2)  # one trial takes longer
+    words = ("--search", 0.0001, "--folds", 2)  # one trial takes longer
     first = answer(train(workshop, plates, tiny_backbone, *words))["search"]
     assert first["trials"] == 1 and first["best"] == first["defaults"]
     again = answer(train(workshop, plates, tiny_backbone, *words))
     assert again["search"] == first
     assert again["crossval"]["auroc"]["mean"] == first["best"]["auroc"]
-    assert len(list((home / "searches").glob("spots-good-only-*.journal"))) == 1
+    assert len(list((home / "searches").glob("spots-supervised-*.journal"))) == 1
 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (("--search", 1, "--steps", 60), "leave out --steps"),
-        (("--search", 1, "--learner", "deep"), "--search is for the others"),
+        (("--search", 1, "--learner", "deep"), "--search: every trial of deep takes minutes"),
+        (("--search", 1, "--learner", "good-only"), "learnt by the memory alone"),
+        (("--good", 20), "--good is for --learner good-only, not for supervised"),
+        (("--epochs", 2), "--epochs is for --learner deep, not for supervised"),
         (("--folds", 2, "--learner", "good-only", "--good", 20), "1[0-9] good .* 20 asked for"),
     ],
 )

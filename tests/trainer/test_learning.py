@@ -216,7 +216,10 @@ def test_thresholds_of_one_domain_make_a_bundle_of_their_own(
     assert trained["parity"]["flips"] is not None and trained["parity"]["measured_on"]
     workshop("calibrate", "--run", "spots-1", "--domain", "lot1", "--alpha", 0.6)
     told = workshop("evaluate", "--run", "spots-1").output
-    assert "with its thresholds, on parts of lot1:" in told and "spot" in told
+    assert "on test of spots, parts of lot1 alone:" in told and "backbone" in told
+    one = answer(workshop("evaluate", "--run", "spots-1", "--json"))
+    assert one["domain"] == "lot1" and one["n_good"] + one["n_defect"] == one["parity"]["n"]
+    assert one["parity"]["auroc_int8"] == one["auroc"]
     workshop("release", "--run", "spots-1", "--to", tmp_path / "lot1")
     manifest = parse_manifest((tmp_path / "lot1" / "manifest.json").read_text(), "manifest.json")
     assert manifest.label == "spots-lot1-1" and manifest.thresholds.domain == "lot1"
@@ -256,3 +259,5 @@ def test_thresholds_for_new_light_come_from_new_good_pictures(
     workshop("split", "--data", "same", "--shares", "0/100/0")
     told = workshop("calibrate", "--run", "spots-1", "--data", "same", code=1).output
     assert "was trained on 72 of these pictures" in told
+    told = workshop("evaluate", "--run", "spots-1", "--data", "same", "--split", "val", code=1)
+    assert "an exam needs pictures that it never saw" in told.output

@@ -68,6 +68,24 @@ def test_pictures_of_one_part_count_once_for_both_promises() -> None:
     assert cuts.false_rejects is not None and cuts.false_rejects.n_good == 300
 
 
+def test_shares_and_intervals_count_parts_and_not_their_pictures() -> None:
+    """Six shots of each part: one that passes is an escape, one that is rejected is overkill."""
+    table = [
+        Row(f"{label}-{part}-{shot}", label, score, f"{label}-{part}", "", "", None)
+        for label in (0, 1)
+        for part in range(20)
+        for shot in range(6)
+        for score in [(0.1, 0.9)[label if (part, shot) != (3, 5) else 1 - label]]
+    ]
+    found = outcome.outcome(table, CUTS, 0.02)
+    assert found.escapes == Share(1, 20) and found.overkill == Share(1, 20)
+    assert Share(60, 120).of_parts(20) == Share(10, 20).interval
+    assert Share(120, 120).of_parts(20) == Share(20, 20).interval
+    low, high = Share(61, 120).of_parts(20)  # 10.2 of 20: the wider way
+    assert (low, high) == (Share(10, 20).interval[0], Share(11, 20).interval[1])
+    assert Share(0, 0).of_parts(0) == (0.0, 1.0)
+
+
 LIGHT = rows(0, [0.1] * 60, "light") + rows(1, [0.5] * 60, "light")
 DARK = rows(0, [0.6] * 60, "dark") + rows(1, [0.9] * 60, "dark")
 

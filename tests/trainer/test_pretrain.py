@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import psutil
 import pytest
 from click.testing import Result
 
+from edge.core.errors import LinegateError
 from trainer.learn import lessons
 from trainer.learn.lessons import VIEW_PX, Lesson
 
@@ -65,6 +67,12 @@ def test_run_with_other_settings_begins_anew_beside_it(tmp_path: Path) -> None:
     other = pretrain.Settings(seed=4, steps=4, pairs=4, save_every=2)
     assert model(tmp_path, settings=other) != first
     assert model(tmp_path) == first
+
+
+def test_run_that_went_further_is_not_passed_off_as_a_shorter_one(tmp_path: Path) -> None:
+    model(tmp_path)
+    with pytest.raises(LinegateError, match="at step 4: ask for --steps 4 or more, or remove"):
+        model(tmp_path, settings=replace(TINY, steps=2))
 
 
 def test_batch_depends_on_seed_and_number_alone() -> None:

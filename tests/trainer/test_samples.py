@@ -1,9 +1,12 @@
-from typing import Any
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from edge.core.errors import LinegateError
+from edge.core.manifest import Face
+from trainer.data import importing
+from trainer.data.items import Dataset
 from trainer.learn import samples
 from trainer.learn.samples import Sample
 
@@ -36,18 +39,13 @@ def test_small_class_gets_many_copies_large_one_a_copy_each() -> None:
     assert [copy for n, copy in plan if n == 5] == [0, 1]
 
 
-@pytest.mark.parametrize(
-    ("size", "face"), [((640, 480), (192, 256)), ((224, 224), (224, 224)), ((800, 200), (112, 448))]
-)
-def test_input_keeps_the_pictures_shape(
-    make_item: Any, size: tuple[int, int], face: tuple[int, int]
+@pytest.mark.parametrize(("width", "square"), [(64, True), (80, False)])
+def test_sample_knows_whether_its_picture_was_square(
+    tmp_path: Path, width: int, square: bool
 ) -> None:
-    item = make_item("a", width_px=size[0], height_px=size[1], channels=3)
-    chosen = samples.input_face([item], None, False, embedding=8)
-    assert (chosen.height_px, chosen.width_px) == face and chosen.colour == "rgb"
-    assert samples.input_face([item], None, True, embedding=8).input_shape[3] == 1
-
-
-def test_input_of_broken_cells_is_refused(make_item: Any) -> None:
-    with pytest.raises(LinegateError, match="230x224: both must be multiples of 16"):
-        samples.input_face([make_item("a")], (230, 224), False, embedding=8)
+    (tmp_path / "good").mkdir()
+    cv2.imwrite(str(tmp_path / "good" / "a.png"), np.full((64, width), 90, np.uint8))
+    root, rows = importing.list_rows(tmp_path)
+    dataset = Dataset("one", root, tuple(importing.load(root, rows)))
+    face = Face(height_px=32, width_px=32, colour="grey", heatmap=(2, 2), embedding=1)
+    assert samples.load(dataset, dataset.items[0], face).square is square

@@ -12,7 +12,7 @@ from trainer.clock import SystemClock
 from trainer.commands.common import json_option, progress
 from trainer.commands.telling import figure, outcome_lines, parity_lines
 from trainer.config import find_home
-from trainer.data import catalog
+from trainer.data import catalog, leakage
 from trainer.data.items import SPLITS, Dataset
 from trainer.judge import evaluate, record, scores
 from trainer.judge.pointing import pointing
@@ -38,20 +38,31 @@ def command(run_id: str, split: str, data: str | None, as_json: bool) -> None:
     db = catalog.open_catalog(home)
     runs = Runs(db, home, SystemClock())
     run = runs.get(run_id)
-    dataset = catalog.load(db, data or run.dataset)
-    _same_revision(run, dataset)
+    trained_on = catalog.load(db, run.dataset)
+    dataset = trained_on if data is None else catalog.load(db, data)
+    _check(run, trained_on, dataset, split)
     result = _evaluate(runs, run, dataset, split)
     _tell(result, split)
     if as_json:
         print_json(result)
 
 
-def _same_revision(run: Run, dataset: Dataset) -> None:
-    if dataset.name == run.dataset and dataset.revision != run.revision:
-        raise LinegateError(
-            f"data set {dataset.name!r} has changed since run {run.id} was trained on it: what is "
-            "held out now may have been learnt from. Train again"
-        )
+def _check(run: Run, trained_on: Dataset, dataset: Dataset, split: str) -> None:
+    """An exam is of parts that were not learnt, as far as that is known."""
+    changed = (
+        f"data set {trained_on.name!r} has changed since run {run.id} was trained on it: what is "
+        "held out now may have been learnt from. Train again"
+    )
+    if dataset.name != run.dataset:
+        if known := leakage.learnt(trained_on, dataset.of(split)):
+            raise LinegateError(
+                f"run {run.id} was trained on {len(known)} of these pictures, such as {known[0]}: "
+                "an exam needs pictures that it never saw"
+            )
+        if trained_on.revision != run.revision:
+            click.echo(f"Warning: {changed}", err=True)
+    elif dataset.revision != run.revision:
+        raise LinegateError(changed)
 
 
 def _evaluate(runs: Runs, run: Run, dataset: Dataset, split: str) -> dict[str, Any]:
@@ -61,13 +72,15 @@ def _evaluate(runs: Runs, run: Run, dataset: Dataset, split: str) -> dict[str, A
     table = scores.rows(scored, twin)
     cuts = Thresholds.model_validate(run.results["thresholds"])
     judged = record.exam(table, cuts, record.risk_of(run.results))
-    pointed = pointing(model, face, dataset, items, progress)
+    meant = scored.of_domain(cuts.domain)
+    pointed = pointing(model, face, dataset, meant.items, progress)
     result = {
         "run": run.id,
         "data": dataset.name,
         "split": split,
         "heatmap": None if pointed is None else str(pointed),
-        **evaluate.figures(scored),
+        "backbone": run.results.get("backbone"),
+        **evaluate.figures(meant),
         **judged,
         "int8": {
             **evaluate.speed(model, face, dataset, items),
@@ -87,16 +100,17 @@ def _tell(result: dict[str, Any], split: str) -> None:
         return f"{name:36}{figure(result[key])}   95 %: {low:.3f} to {high:.3f}"
 
     int8 = result["int8"]
+    domain = f", parts of {result['domain']} alone" if result["domain"] else ""
     click.echo(
-        f"{result['run']} on {split} of {result['data']}: {result['n_good']} good and "
-        f"{result['n_defect']} defective pictures, int8 file in ONNX Runtime"
+        f"{result['run']} on {split} of {result['data']}{domain}: {result['n_good']} good pictures "
+        f"of {result['n_good_parts']} parts and {result['n_defect']} defective ones of "
+        f"{result['n_defect_parts']}, int8 file in ONNX Runtime, backbone {result['backbone']}"
     )
     click.echo(line("AUROC", "auroc"))
     click.echo(f"{'average precision':36}{figure(result['ap'])}")
     click.echo(line("defects found at 1 % false reject", "recall_at_1pct_fr"))
     click.echo(line("defects found at 5 % false reject", "recall_at_5pct_fr"))
-    domain = f", on parts of {result['domain']}" if result["domain"] else ""
-    click.echo(f"with its thresholds{domain}:")
+    click.echo("with its thresholds:")
     click.echo("\n".join(outcome_lines(result["outcome"], result["cost"])))
     click.echo("\n".join(parity_lines(result["parity"], result["parity_kinds"])))
     if result["heatmap"] is not None:

@@ -7,12 +7,12 @@ import click
 
 from edge.core.cli import print_json
 from edge.core.recipe import Orientation
+from trainer import training
 from trainer.clock import SystemClock
 from trainer.commands.common import json_option, orientation_of, recipe_options, size_px
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.data.items import Dataset
-from trainer.learn import samples
 from trainer.report import looks, preview, sheet
 from trainer.runs import Run, Runs
 
@@ -20,7 +20,7 @@ from trainer.runs import Run, Runs
 @click.command("preview")
 @click.option("--data", help="Of this data set, before any training.")
 @recipe_options
-@click.option("--size", help="WxH of the model's input.  [default: the pictures' shape]")
+@click.option("--size", help="WxH of the model's input.  [default: as `train`]")
 @click.option("--seed", default=0, show_default=True, help="Another seed, other pictures.")
 @click.option("--run", "run_id", help="Of this run: what it did learn from.")
 @click.option("--to", "file", type=click.Path(dir_okay=False, path_type=Path), help="A PNG file.")
@@ -74,7 +74,7 @@ def command(
 def _before_training(
     dataset: Dataset, orientation: Orientation, size: tuple[int, int] | None, seed: int
 ) -> tuple[bytes, dict[str, Any]]:
-    face = samples.input_face(dataset.of("train"), size, grey=False, embedding=1)
+    face = training.backbone(training.Options(size_px=size)).face  # what `train` would take
     drawn = preview.sheet(dataset, face, orientation, seed)
     return sheet.png(drawn), {"data": dataset.name, "orientation": orientation}
 

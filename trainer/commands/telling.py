@@ -9,6 +9,8 @@ from edge.core.manifest import Thresholds
 def run_lines(results: Mapping[str, Any]) -> list[str]:
     """All that a run knows of its thresholds and of its int8 file; older runs know less."""
     lines = []
+    if "backbone" in results:
+        lines.append(f"backbone {results['backbone']}")
     if "shares" in results:
         other = (results.get("calibrated_on") or "").rpartition(" ")[0]
         lines += describe(Thresholds.model_validate(results["thresholds"])).splitlines()

@@ -71,7 +71,7 @@ def _known_backbone(ctx: click.Context, param: click.Parameter, text: str) -> st
 @click.option(
     "--steps",
     type=click.IntRange(1),
-    help="Of the head.  [default: 400; 150 for good-only, and for deep]",
+    help="Of the head.  [default: 400; 200 for good-only, 150 for deep]",
 )
 @click.option(
     "--epochs",
@@ -123,6 +123,7 @@ def command(
         orientation=orientation_of(recipe, orientation),
         **choices,
     )
+    options.check()
     near = training.check_leakage(dataset)
     _warn(near)
     what = data, dataset.revision, options.learner

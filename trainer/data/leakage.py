@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.items import Item
+from trainer.data.items import Dataset, Item
 
 NEAR = 0.985  # correlation of two thumbnails' deviations from the mean one
 _BLOCK = 512
@@ -39,6 +39,12 @@ def find(train: Sequence[Item], held_out: Sequence[Item]) -> Leakage:
         if held_out[row].path not in copies
     ]
     return Leakage(same, near)
+
+
+def learnt(trained_on: Dataset, items: Sequence[Item]) -> list[str]:
+    """Paths of the items that were trained on, under whatever name."""
+    known = {item.sha256 for item in trained_on.of("train")}
+    return [item.path for item in items if item.sha256 in known]
 
 
 def _correlated(asked: NDArray[np.float32], known: NDArray[np.float32]) -> list[tuple[int, int]]:

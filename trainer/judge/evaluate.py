@@ -23,6 +23,16 @@ class Scored:
     items: tuple[Item, ...]
     scores: NDArray[np.float32]
 
+    def of_domain(self, domain: str | None) -> "Scored":
+        """Those of one domain; None: all."""
+        if domain is None:
+            return self
+        chosen = [n for n, item in enumerate(self.items) if item.domain == domain]
+        return Scored(tuple(self.items[n] for n in chosen), self.scores[chosen])
+
+    def parts(self, label: int) -> int:
+        return len({item.part for item in self.items if item.label == label})
+
     def of(self, label: int) -> list[float]:
         return [
             float(score)
@@ -40,10 +50,12 @@ def score(
 
 
 def figures(scored: Scored) -> dict[str, Any]:
-    """What others rely on: auroc, ap, recalls and counts; and the intervals beside them. None
+    """What others rely on: auroc, ap, recalls and counts of pictures; and the intervals beside
+    them, from the counts of parts, as pictures of one part are no independent observations. None
     where there are no good or no defective parts to tell apart."""
     good, defect = scored.of(GOOD), scored.of(DEFECT)
     auroc = metrics.auroc(good, defect)
+    n_good, n_defect = scored.parts(GOOD), scored.parts(DEFECT)
     at_1, at_5 = (metrics.recall_at(good, defect, share) for share in (0.01, 0.05))
     values = {
         "auroc": auroc,
@@ -55,10 +67,12 @@ def figures(scored: Scored) -> dict[str, Any]:
         **{name: value if good and defect else None for name, value in values.items()},
         "n_good": len(good),
         "n_defect": len(defect),
+        "n_good_parts": n_good,
+        "n_defect_parts": n_defect,
         "intervals": {
-            "auroc": metrics.auroc_interval(auroc, len(good), len(defect)),
-            "recall_at_1pct_fr": at_1.interval,
-            "recall_at_5pct_fr": at_5.interval,
+            "auroc": metrics.auroc_interval(auroc, n_good, n_defect),
+            "recall_at_1pct_fr": at_1.of_parts(n_defect),
+            "recall_at_5pct_fr": at_5.of_parts(n_defect),
         },
     }
 

@@ -69,13 +69,22 @@ class Outcome:
 
 
 def outcome(table: Sequence[Row], cuts: Thresholds, defect_rate: float) -> Outcome:
-    """What the cuts do to these rows."""
-    good = [row.score for row in scores.good(table)]
-    defect = [row.score for row in scores.defective(table)]
+    """What the cuts do to these parts."""
+    good, defect = parts(table)
     return Outcome(
         escapes=Share(sum(s < cuts.pass_below for s in defect), len(defect)),
         overkill=Share(sum(s >= cuts.rework_from for s in good), len(good)),
         review=LineShare(_between(good, cuts), _between(defect, cuts), defect_rate),
+    )
+
+
+def parts(table: Sequence[Row]) -> tuple[list[float], list[float]]:
+    """One score of each good and of each defective part: of several pictures of it, the one that
+    speaks against the model. Only parts are independent, so only they are counted."""
+    good, defect = scores.good(table), scores.defective(table)
+    return (
+        thresholds.strongest([row.score for row in good], [row.part for row in good]),
+        thresholds.weakest([row.score for row in defect], [row.part for row in defect]),
     )
 
 
@@ -86,13 +95,9 @@ def _between(values: Sequence[float], cuts: Thresholds) -> Share:
 def fit(table: Sequence[Row], risk: Risk, domain: str | None = None) -> Thresholds:
     """Thresholds from held-out rows, or from those of one domain."""
     chosen = scores.of_domain(table, domain)
-    good, defect = scores.good(chosen), scores.defective(chosen)
-    cuts = thresholds.fit(
-        [row.score for row in good],
-        thresholds.weakest([row.score for row in defect], [row.part for row in defect]),
-        risk,
-        thresholds.strongest([row.score for row in good], [row.part for row in good]),
-    )
+    good, defect = parts(chosen)
+    pictures = [row.score for row in scores.good(chosen)]
+    cuts = thresholds.fit(pictures, defect, risk, good)
     return cuts.model_copy(update={"domain": domain})
 
 
@@ -105,11 +110,12 @@ def by_domain(table: Sequence[Row], cuts: Thresholds, risk: Risk) -> list[dict[s
     found = []
     for name in names:
         chosen, own = scores.of_domain(table, name), fit(table, risk, name)
+        good, defect = parts(chosen)
         found.append(
             {
                 "domain": name,
-                "n_good": len(scores.good(chosen)),
-                "n_defect": len(scores.defective(chosen)),
+                "n_good": len(good),
+                "n_defect": len(defect),
                 "thresholds": own.model_dump(mode="json"),
                 "with_the_runs": _effect(chosen, cuts, risk),
                 "with_its_own": _effect(chosen, own, risk),
@@ -120,10 +126,10 @@ def by_domain(table: Sequence[Row], cuts: Thresholds, risk: Risk) -> list[dict[s
 
 def _effect(table: Sequence[Row], cuts: Thresholds, risk: Risk) -> dict[str, float | None]:
     """Shares: good parts that pass alone, defects that are reworked alone, and the outcome."""
-    good, defect = scores.good(table), scores.defective(table)
+    good, defect = parts(table)
     shares = {
-        "good_passed": Share(sum(r.score < cuts.pass_below for r in good), len(good)),
-        "defects_reworked": Share(sum(r.score >= cuts.rework_from for r in defect), len(defect)),
+        "good_passed": Share(sum(s < cuts.pass_below for s in good), len(good)),
+        "defects_reworked": Share(sum(s >= cuts.rework_from for s in defect), len(defect)),
     }
     plain = {name: share.value if share.n else None for name, share in shares.items()}
     figures = outcome(table, cuts, risk.defect_rate).figures()

@@ -12,7 +12,8 @@ from onnx.shape_inference import InferenceError
 
 from edge.core.errors import LinegateError
 from trainer.learn.backbone import COARSE, FINE, Backbone, cut
-from trainer.learn.samples import CELL_PX
+
+CELL_PX = 16  # of an input, below one cell of the heatmap
 
 
 def resized(backbone: Backbone, width_px: int, height_px: int) -> Backbone:

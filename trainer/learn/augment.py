@@ -4,6 +4,8 @@ Only what the recipe's `orientation` allows is ever turned or mirrored. `strengt
 that a line is expected to vary; the learners use less.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.random import Generator
@@ -27,12 +29,13 @@ DUST_LEVELS = (6.0, 24.0)
 _SPECKS = 5
 
 
-def poses(orientation: Orientation, shape: tuple[int, ...]) -> list[Pose]:
-    """All ways in which such a part may lie in a picture (h, w); the first is as it is.
+def poses(orientation: Orientation, sample: Sample) -> list[Pose]:
+    """All ways in which such a part may lie in this picture; the first is as it is.
 
     Quarter turns need a square picture; of another only the half turn keeps the shape.
     """
-    turns = (0, 1, 2, 3) if shape[0] == shape[1] else (0, 2)
+    h, w = sample.image.shape[:2]
+    turns = (0, 1, 2, 3) if sample.square and h == w else (0, 2)
     allowed: dict[Orientation, list[Pose]] = {
         "fixed": [(False, 0)],
         "turned": [(False, turn) for turn in turns],
@@ -45,7 +48,7 @@ def poses(orientation: Orientation, shape: tuple[int, ...]) -> list[Pose]:
 def lay(sample: Sample, pose: Pose) -> Sample:
     """The picture and its mask in another pose; no pixel is lost or invented."""
     mask = None if sample.mask is None else _lay(sample.mask, pose)
-    return Sample(_lay(sample.image, pose), sample.label, mask)
+    return replace(sample, image=_lay(sample.image, pose), mask=mask)
 
 
 def augment(
@@ -53,7 +56,7 @@ def augment(
 ) -> Sample:
     """Another picture of the same part: laid, lit and focused a little differently."""
     h, w = sample.image.shape[:2]
-    ways = poses(orientation, (h, w))
+    ways = poses(orientation, sample)
     move = nudge((h, w), rng, strength) @ pose_matrix(ways[int(rng.integers(len(ways)))], (h, w))
     image = _warp(sample.image, move)
     if rng.random() < _DUST_SHARE:
@@ -65,7 +68,7 @@ def augment(
     if rng.random() < _NOISE_SHARE:
         image = _noise(image, rng, rng.uniform(*_NOISE_LEVELS) * strength)
     mask = None if sample.mask is None else _warp(sample.mask, move)
-    return Sample(image.reshape(sample.image.shape), sample.label, mask)
+    return replace(sample, image=image.reshape(sample.image.shape), mask=mask)
 
 
 def make_copy(

@@ -84,7 +84,7 @@ def draw(pictures: Sequence[Sample], mixture: Mixture, step: int) -> list[Sample
 
 def _spoilt(sample: Sample, donor: Sample, rng: Generator) -> Sample:
     image, mask = spoil(sample.image, donor.image, rng)
-    return Sample(image, DEFECT, mask)
+    return Sample(image, DEFECT, mask, sample.square)
 
 
 def ahead(make: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:

@@ -28,6 +28,7 @@ Track = Callable[[Plan, str], Iterable[tuple[int, int]]]
 
 Make = Callable[[Sample, int, Generator], Sample]  # a picture's copy of that number
 
+FILES = ("maps.npy", "narrow.npy")  # of a cache, gigabytes
 CHUNK = 32  # pictures at a time
 THREADS = 2
 LEAST_DEVIATION = 0.4  # of the median channel's
@@ -121,11 +122,9 @@ def _empty(
     grid = backbone.face.heatmap
     wide, narrow = (
         np.lib.format.open_memmap(
-            folder / f"{name}.npy", "w+", np.float16, (len(plan), *grid, maps.shape[-1])
+            folder / name, "w+", np.float16, (len(plan), *grid, maps.shape[-1])
         )
-        for name, maps in zip(
-            ("maps", "narrow"), extract(session, backbone, pictures[0]), strict=True
-        )
+        for name, maps in zip(FILES, extract(session, backbone, pictures[0]), strict=True)
     )
     picture, copies = np.asarray(plan, dtype=np.int64).T
     widths = tuple(backbone.shape(tap)[0] for tap in backbone.narrow)

@@ -118,7 +118,7 @@ def maker(pictures: Sequence[Sample], settings: Settings) -> Make:
     which lose nothing of it."""
 
     def make(sample: Sample, copy: int, rng: Generator) -> Sample:
-        poses = augment.poses(settings.orientation, sample.image.shape)
+        poses = augment.poses(settings.orientation, sample)
         if 0 <= copy < len(poses):
             return augment.lay(sample, poses[copy])
         other = augment.augment(sample, rng, settings.strength, settings.orientation)
@@ -126,7 +126,7 @@ def maker(pictures: Sequence[Sample], settings: Settings) -> Make:
             return other
         donor = pictures[int(rng.integers(len(pictures)))].image
         image, mask = spoil(other.image, donor, rng)
-        return Sample(image, DEFECT, mask)
+        return Sample(image, DEFECT, mask, sample.square)
 
     return make
 

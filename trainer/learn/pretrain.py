@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainer.learn import checkpoint, net
+from edge.core.errors import LinegateError
+from trainer.learn import checkpoint, defects, lessons, net, textures
 from trainer.learn.backbone import Backbone
 from trainer.learn.hardware import device, has_bfloat16
 from trainer.learn.lessons import VIEW_PX, Lesson
@@ -49,9 +50,12 @@ class Settings:
     save_every: int = 500  # steps
 
     def file(self, folder: Path) -> Path:
-        """Where a run with these settings leaves its checkpoint, however long it is to be."""
-        which = repr(replace(self, steps=0, save_every=0))
-        return folder / f"pretrain-{sha256(which.encode()).hexdigest()[:12]}.pt"
+        """Where a run with these settings leaves its checkpoint, however long it is to be. Other
+        lessons, or another net, are another run: its card would name code that did not make it."""
+        which = sha256(repr(replace(self, steps=0, save_every=0)).encode())
+        for module in (defects, lessons, net, textures):
+            which.update(Path(str(module.__file__)).read_bytes())
+        return folder / f"pretrain-{which.hexdigest()[:12]}.pt"
 
 
 class Pupil(nn.Module):  # type: ignore[misc]
@@ -78,7 +82,8 @@ def train(
     settings: Settings, folder: Path, batches: Batches, track: Track, threads: int = 1
 ) -> Backbone:
     """The loop. It goes on where a run with the same settings stopped in `folder`; more steps
-    carry a finished one on. `batches` is `lessons.ahead`."""
+    carry a finished one on. `batches` is `lessons.ahead`. Raises LinegateError if that run has gone
+    further already."""
     torch.set_num_threads(threads)
     torch.manual_seed(settings.seed)
     where, pupil = device(), Pupil().to(memory_format=torch.channels_last)
@@ -92,7 +97,12 @@ def train(
         pupil.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
     )
     file, parts = settings.file(folder), {"pupil": pupil, "kept": kept, "optimiser": optimiser}
-    steps = range(checkpoint.load(file, parts), settings.steps)
+    done = checkpoint.load(file, parts)
+    if done > settings.steps:
+        raise LinegateError(
+            f"{file} is at step {done}: ask for --steps {done} or more, or remove it to begin anew"
+        )
+    steps = range(done, settings.steps)
     with batches(settings.seed, steps, settings.pairs) as made:
         for step, lesson in zip(track(steps, "pretrain"), made, strict=True):
             optimiser.param_groups[0]["lr"] = settings.rate * schedule(step, settings.steps)

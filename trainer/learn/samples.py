@@ -2,19 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.core.errors import LinegateError
 from edge.core.manifest import Face
 from edge.core.preprocess import Image, to_input, u8
 from trainer.data.items import Dataset, Item
-
-AREA_PX = 224 * 224  # of an input whose size nobody asked for
-CELL_PX = 16  # of an input, below one cell of the heatmap
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +19,7 @@ class Sample:
     image: Image
     label: int
     mask: Image | None
+    square: bool = True  # as it was taken: squeezed into a square, no part can turn by a quarter
 
 
 def load(dataset: Dataset, item: Item, face: Face) -> Sample:
@@ -31,7 +27,8 @@ def load(dataset: Dataset, item: Item, face: Face) -> Sample:
     mask = dataset.mask(item)
     if mask is not None:
         mask = u8(cv2.resize(u8(mask > 0) * 255, _size(face), interpolation=cv2.INTER_AREA))
-    return Sample(to_input(dataset.image(item), face)[0], item.label, mask)
+    square = item.width_px == item.height_px
+    return Sample(to_input(dataset.image(item), face)[0], item.label, mask, square)
 
 
 def coverage(sample: Sample, rows: int, columns: int) -> NDArray[np.float32]:
@@ -59,30 +56,6 @@ def copies(samples: Sequence[Sample], wanted: int) -> list[tuple[int, int]]:
         else:
             plan += [(n, copy) for n in mine for copy in (0, 1)]
     return plan
-
-
-def input_face(
-    items: Sequence[Item], size_px: tuple[int, int] | None, grey: bool, embedding: int
-) -> Face:
-    """The asked size (width, height), or about 224 x 224 pixels in the pictures' shape; sides
-    are multiples of 16. Raises LinegateError if the asked ones are not."""
-    grey = grey or all(item.channels == 1 for item in items)
-    width, height = size_px or _size_like(items[0])
-    if width % CELL_PX or height % CELL_PX:
-        raise LinegateError(f"an input of {width}x{height}: both must be multiples of {CELL_PX}")
-    return Face(
-        height_px=height,
-        width_px=width,
-        colour="grey" if grey else "rgb",
-        heatmap=(height // CELL_PX, width // CELL_PX),
-        embedding=embedding,
-    )
-
-
-def _size_like(item: Item) -> tuple[int, int]:
-    cells = sqrt(AREA_PX / (item.width_px * item.height_px)) / CELL_PX
-    wide, high = (max(1, round(side * cells)) for side in (item.width_px, item.height_px))
-    return wide * CELL_PX, high * CELL_PX
 
 
 def _size(face: Face) -> tuple[int, int]:

@@ -91,7 +91,9 @@ def for_deep(
             parts = (sides.learnt, sides.aside, sides.left_out)
             learnt, aside, left_out = ([pictures[n] for n in part] for part in parts)
             found = _deep(learnt, aside, left_out, backbone, settings, place)
-            np.save(said, found)
+            part = work / f"fold{sides.fold}.part.npy"
+            np.save(part, found)
+            part.replace(said)
             shutil.rmtree(place)
             return found
 

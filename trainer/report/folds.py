@@ -54,6 +54,7 @@ def _choice(choice: Mapping[str, Any] | None) -> list[str]:
         ),
         *([f"deep was not tried: {choice['no_deep']}"] if choice.get("no_deep") else []),
         f"learner: {choice['learner']}, {_reason(choice)}",
+        *([f"no search: {choice['no_search']}"] if choice.get("no_search") else []),
     ]
 
 
