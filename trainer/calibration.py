@@ -1,6 +1,5 @@
 """Thresholds of a finished run, set anew: on its kept val scores, or on another set's pictures."""
 
-from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from edge.core.errors import LinegateError
@@ -11,8 +10,7 @@ from trainer.judge import evaluate, record, reference, scores
 from trainer.judge.scores import Row
 from trainer.judge.thresholds import Risk
 from trainer.runs import Run, Runs
-
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
+from trainer.track import Track
 
 
 def calibrate(runs: Runs, run: Run, risk: Risk, domain: str | None, command: str) -> None:

@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +24,13 @@ from trainer.data.items import DEFECT, Dataset, Item, count
 from trainer.judge import crossval, evaluate
 from trainer.judge.crossval import Candidate, Scorer
 from trainer.runs import Run, Runs, code_version
+from trainer.track import Track
 from trainer.training import Options
 
 if TYPE_CHECKING:
     from trainer.learn.backbone import Backbone
     from trainer.learn.samples import Sample
 
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
 AUTO = "auto"
 FOLDS = 5

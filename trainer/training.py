@@ -5,7 +5,7 @@ thresholds, parity, reference) -> record`
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from trainer.judge import evaluate, record, reference, scores
 from trainer.judge.thresholds import Risk
 from trainer.report import preview, sheet
 from trainer.runs import Run, Runs
+from trainer.track import Track
 
 if TYPE_CHECKING:
     from trainer.learn.backbone import Backbone
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 LEARNERS = ("supervised", "deep", "good-only")
 LAYER_PICTURES = 16
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,17 @@ each is examined on old and on new parts that no training saw.
 
 import csv
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edge.core.recipe import Orientation
 from trainer.bench.cells import SETS, Cell, Measured
 from trainer.bench.walk import Bench
+from trainer.track import Track
 
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
 Rows = list[dict[str, str]]
 
 FEW = (50, 200)  # new pictures that are labelled after a drift

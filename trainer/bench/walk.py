@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from edge.core.errors import LinegateError
 from trainer.bench import slots
 from trainer.bench.cells import Cell, Measured
 from trainer.shipped import OURS
+from trainer.track import Track
 
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
 LONGEST_S = 3600.0
 
 

@@ -7,7 +7,7 @@ How they learn is handed in as a function; nothing here knows a learner.
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,9 @@ from trainer.data.folds import Sides
 from trainer.data.items import Item
 from trainer.judge import evaluate
 from trainer.judge.evaluate import Scored
+from trainer.track import Track
 
 Scorer = Callable[[Sides], NDArray[np.float32]]  # learn one side, score what was left out
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
 FIGURES = ("auroc", "ap", "recall_at_1pct_fr", "recall_at_5pct_fr")
 LEAST_FOLDS = 2

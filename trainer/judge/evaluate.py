@@ -1,6 +1,6 @@
 """A run's file on a split: what it finds, what it would let through, how fast it is."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,7 @@ from edge.core.manifest import Face
 from edge.core.preprocess import Image, to_input
 from trainer.data.items import DEFECT, GOOD, Dataset, Item
 from trainer.judge import session
-
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
+from trainer.track import Track
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Does the heatmap point at the defect? The pointing game (Zhang et al. 2016, arXiv:1608.00507)."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -12,8 +11,7 @@ from edge.core.metrics import Share
 from edge.core.preprocess import Image, to_input
 from trainer.data.items import DEFECT, Dataset, Item
 from trainer.judge.session import open_session
-
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
+from trainer.track import Track
 
 
 def pointing(

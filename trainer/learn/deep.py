@@ -7,10 +7,9 @@ last checkpoint as if nothing had happened, to the bit.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,8 +32,8 @@ from trainer.learn.head import PatchHead
 from trainer.learn.samples import Sample
 from trainer.learn.torch_net import TorchNet
 from trainer.learn.trained import Trained
+from trainer.track import Track
 
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
 Tensors = tuple[Tensor, Tensor, Tensor]
 
 STATISTICS = 64  # pictures that say what the head's inputs look like before training

@@ -20,11 +20,11 @@ from trainer.learn import samples
 from trainer.learn.backbone import Backbone
 from trainer.learn.samples import Sample
 from trainer.learn.stacked import FEATURES
+from trainer.track import Track
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Plan = Sequence[tuple[int, int]]
-Track = Callable[[Plan, str], Iterable[tuple[int, int]]]
 
 Make = Callable[[Sample, int, Generator], Sample]  # a picture's copy of that number
 

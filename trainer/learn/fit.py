@@ -1,10 +1,8 @@
 """The loop that fits a patch head to cached features."""
 
-from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from math import cos, pi
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +13,7 @@ from trainer.learn import features, head, sanity
 from trainer.learn.features import CHUNK, Cache, Rows
 from trainer.learn.hardware import has_bfloat16
 from trainer.learn.head import HeadWeights, PatchHead
-
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
+from trainer.track import Track
 
 THREADS = 2
 STATISTICS_ROWS = 256  # thousands of patches

@@ -4,10 +4,10 @@ A memory of good parts; from some 50 good pictures on, a head beside it that was
 synthetic defects.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -25,9 +25,9 @@ from trainer.learn.quantize import quantize
 from trainer.learn.samples import Sample
 from trainer.learn.tails import Tails
 from trainer.learn.trained import Trained, finish
+from trainer.track import Track
 
 T = TypeVar("T")
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
 AUGMENTED = 8  # copies from this number on: no part has more poses
 
 

@@ -1,6 +1,6 @@
 """The learners by name: what the user's options mean to each, and where it starts."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,13 +10,13 @@ from trainer.learn import deep, good_only, supervised
 from trainer.learn.backbone import Backbone
 from trainer.learn.fit import Fitting
 from trainer.learn.trained import Trained
+from trainer.track import Track
 
 if TYPE_CHECKING:
     from trainer.training import Options
 
 S = TypeVar("S", good_only.Settings, supervised.Settings)
 Knobs = Mapping[str, Any]
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
 def train(

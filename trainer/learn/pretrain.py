@@ -7,12 +7,11 @@ mind light, focus and noise. *Has somebody altered it?* Patches on a synthetic d
 all others, at both strides.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,8 +24,8 @@ from trainer.learn.backbone import Backbone
 from trainer.learn.hardware import device, has_bfloat16
 from trainer.learn.lessons import VIEW_PX, Lesson
 from trainer.learn.net import WIDE_COARSE, WIDE_FINE, Trunk
+from trainer.track import Track
 
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
 Batches = Callable[[int, range, int], AbstractContextManager[Iterator[Lesson]]]
 
 NAME = "procedural"

@@ -21,9 +21,9 @@ from trainer.learn.backbone import Backbone
 from trainer.learn.features import Cache, Floats, Make
 from trainer.learn.samples import Sample
 from trainer.learn.tails import Tails
+from trainer.track import Track
 
 S = TypeVar("S", good_only.Settings, supervised.Settings)
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
 Fit = Callable[[Cache, Sequence[int], Sequence[int], S, Generator, Track], Tails]
 
 

@@ -1,7 +1,6 @@
 """The pictures that a learner starts from."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from numpy.random import Generator
 
@@ -10,8 +9,7 @@ from edge.core.manifest import Face
 from edge.core.preprocess import Image
 from trainer.data.items import DEFECT, GOOD, Dataset
 from trainer.learn.samples import Sample, load
-
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
+from trainer.track import Track
 
 CALIBRATION = 100  # pictures
 MIN_DEFECTS = 5  # from some 10 on it beats the memory alone

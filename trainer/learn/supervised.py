@@ -5,10 +5,9 @@ Reads from top to bottom: settings, then `train`: pictures, int8 backbone, featu
 file. Seeded: the same data, settings and machine give the same file.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -25,8 +24,8 @@ from trainer.learn.quantize import quantize
 from trainer.learn.samples import Sample
 from trainer.learn.tails import Tails
 from trainer.learn.trained import Trained, finish
+from trainer.track import Track
 
-Track = Callable[[Sequence[Any], str], Iterable[Any]]
 ENOUGH_DEFECTS = 60
 
 

@@ -86,7 +86,8 @@ def spread(values: NDArray[np.floating]) -> float:
 
 
 def scores(tails: Tails, cache: Cache, rows: Rows) -> Floats:
-    """What the fused file will answer to the pictures of some rows, (n,)."""
+    """What the fused file will answer to the pictures of some rows, (n,), but for the rounding of
+    its int8 head."""
     odd = np.full(len(rows), tails.blend.offset)
     if tails.head is not None:
         odd += tails.blend.head_gain * head_logits(tails.head, cache, rows)

@@ -4,7 +4,6 @@ The same run gives the same bytes: whatever is dated carries the run's own end.
 """
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +59,8 @@ def describe(
 def write(
     folder: Path, manifest: Manifest, model: bytes, examples: Sequence[Example], card: str
 ) -> None:
-    """Write the bundle beside its place, then move it there whole.
+    """Write the bundle beside its place, then move it there whole; the old one is put aside first
+    and goes last, so that one of both is always there.
 
     Raises LinegateError if `folder` holds something else than a bundle, or the model is too big.
     """
@@ -77,5 +77,6 @@ def write(
         (made / "card.md").write_text(card)
         for example in examples:
             (made / example.entry.file).write_bytes(example.png())
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.rename(Path(temporary) / "old")
         made.rename(folder)
