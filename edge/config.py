@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from edge.core.errors import ConfigError
 from edge.core.messages import Level, Name
-from edge.core.recipe import Recipe, explain, parse_recipe
+from edge.core.recipe import Recipe, Roi, explain, parse_recipe
 
 MAX_SOCKET_BYTES = 107  # Linux: sun_path has 108 with the NUL at its end (unix(7))
 
@@ -62,14 +62,31 @@ class ReplaySettings(_Section):
     loop: bool = False  # begin again at the end instead of being lost
 
 
+class GigeSettings(_Section):
+    """A GigE Vision camera (camera/gige.py). What is None stays as the camera has it."""
+
+    id: str | None = None  # address, serial number, or as `arv-tool` lists it; None: the only one
+    pixel_format: Literal[
+        "Mono8", "Mono10", "Mono12", "Mono12p", "Mono12Packed", "BayerRG8", "BayerGR8",
+        "BayerGB8", "BayerBG8", "BayerRG12p", "BayerRG12Packed", "RGB8", "BGR8", "YUV422_8",
+    ] = "Mono8"  # fmt: skip
+    region: Roi | None = None  # of the sensor; None: all of it
+    trigger: Annotated[str, Field(pattern=r"^(Software|Line\d+|free)$")] = "Software"
+    exposure_us: Annotated[float, Field(gt=0)] | None = None  # locked; automatic exposure is off
+    gain_db: Annotated[float, Field(ge=0)] | None = None
+    packet_bytes: Annotated[int, Field(ge=576, le=16_000)] | None = None
+    features: dict[str, bool | int | float | str] = {}  # other GenICam features, set in this order
+
+
 class Camera(_Section):
     """One camera. `kind` says which section below it counts."""
 
     name: Name = "main"
-    kind: Literal["simulator", "replay"]
+    kind: Literal["simulator", "replay", "gige"]
     grab_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 150
     simulator: SimulatorSettings = SimulatorSettings()
     replay: ReplaySettings | None = None
+    gige: GigeSettings = GigeSettings()
 
     @model_validator(mode="after")
     def _has_its_section(self) -> Self:

@@ -1,5 +1,6 @@
 """Which camera for which `kind`: the only place that knows them all."""
 
+from edge.camera.gige import GigeCamera
 from edge.camera.replay import ReplayCamera
 from edge.camera.simulator import Simulator
 from edge.camera.source import FrameSource
@@ -13,6 +14,8 @@ def open_camera(camera: Camera, clock: Clock) -> FrameSource:
     """The source that a camera's settings describe; entering it opens it."""
     if camera.kind == "simulator":
         return Simulator(camera.simulator, clock)
+    if camera.kind == "gige":
+        return GigeCamera(camera.gige, clock)
     if camera.replay is None:
         raise ConfigError(f"camera {camera.name!r}: kind = 'replay' needs [camera.replay]")
     return ReplayCamera(camera.replay, clock)

@@ -14,6 +14,12 @@ class Shot:
     part_id: str
     view: str
     triggered_at_ns: int
+    lead_ns: int = 0  # a sensor on the line may trigger the camera before the PLC tells us
+
+    @property
+    def not_before_ns(self) -> int:
+        """What was exposed earlier shows another part."""
+        return self.triggered_at_ns - self.lead_ns
 
 
 @dataclass(frozen=True, slots=True, eq=False)

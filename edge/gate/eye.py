@@ -196,7 +196,8 @@ class Eye:
     def _grab(self, looked: _View, request: LookAt, notes: _Notes) -> None:
         camera = looked.view.camera
         timeout_s = min(self._grab_timeout_s[camera], self._left_s(request))
-        shot = Shot(request.part_id, looked.view.name, request.triggered_ns)
+        lead_ns = ns(request.recipe.frame_lead_ms)
+        shot = Shot(request.part_id, looked.view.name, request.triggered_ns, lead_ns)
         try:
             frame = self._cameras[camera].grab(shot, timeout_s)
         except CameraFrozen as error:
@@ -211,8 +212,7 @@ class Eye:
             return
         looked.frame = frame
         self._is_well(camera, notes)
-        lead_ns = ns(request.recipe.frame_lead_ms)
-        if frame.exposed_at_ns < request.triggered_ns - lead_ns:
+        if frame.exposed_at_ns < shot.not_before_ns:
             early = ms(request.triggered_ns - frame.exposed_at_ns)
             looked.lacks(Reason.STALE_FRAME, f"exposed {early:.0f} ms before the trigger")
 

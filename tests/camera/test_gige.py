@@ -1,0 +1,165 @@
+"""The GigE camera against Aravis' own fake one, over real packets on loopback."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.camera.aravis import aravis
+from edge.camera.gige import GigeCamera
+from edge.camera.source import Shot
+from edge.camera.steady import SteadyCamera
+from edge.clock import SystemClock
+from edge.config import GigeSettings
+from edge.core.errors import CameraError, CameraLost, CameraTimeout
+from edge.core.recipe import Roi
+
+DEBIAN = "/usr/lib/python3/dist-packages"  # python3-gi lives there, beside any Python 3.11
+FAKE = "arv-fake-gv-camera-0.8"
+HERE = "127.0.0.1"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _binding() -> None:
+    if shutil.which(FAKE) is None or not Path(DEBIAN, "gi").is_dir():
+        pytest.skip("needs aravis-tools, gir1.2-aravis-0.8 and python3-gi")
+    if DEBIAN not in sys.path:
+        sys.path.append(DEBIAN)
+    aravis()
+
+
+Plug = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def plug() -> Iterator[Plug]:
+    """Plug in a fake camera; it is pulled out at the end."""
+    made: list[subprocess.Popen[bytes]] = []
+
+    def start(*options: str) -> subprocess.Popen[bytes]:
+        command = [FAKE, "-i", HERE, "-s", "GV01", *options]
+        made.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        time.sleep(0.3)
+        return made[-1]
+
+    yield start
+    for fake in made:
+        fake.kill()
+        fake.wait()
+
+
+def camera(**settings: object) -> GigeCamera:
+    usual = {"id": HERE, "region": {"x_px": 0, "y_px": 0, "w_px": 320, "h_px": 240}}
+    return GigeCamera(GigeSettings.model_validate(usual | settings), SystemClock())
+
+
+def shot(lead_ns: int = 0) -> Shot:
+    return Shot("P1", "main", time.monotonic_ns(), lead_ns)
+
+
+def test_every_software_trigger_gets_its_own_frame(plug: Plug) -> None:
+    plug()
+    with camera(exposure_us=2000.0, gain_db=3.0) as source:
+        frames = []
+        for _ in range(300):
+            asked_ns = time.monotonic_ns()
+            frames.append(source.grab(shot(), 0.5))
+            assert asked_ns <= frames[-1].exposed_at_ns <= time.monotonic_ns()
+        assert [frame.seq for frame in frames] == list(range(1, 301))
+        assert source.statistics()["missed_frames"] == 0
+        assert not np.array_equal(frames[0].image, frames[1].image)
+
+
+@pytest.mark.parametrize("name", ["Mono8", "RGB8", "BayerRG8"])
+def test_region_and_pixel_format_are_what_was_asked_for(plug: Plug, name: str) -> None:
+    plug()
+    with camera(pixel_format=name) as source:
+        image = source.grab(shot(), 0.5).image
+    assert image.shape == ((240, 320) if name == "Mono8" else (240, 320, 3))
+
+
+def test_free_running_camera_gives_a_frame_that_was_exposed_after_the_trigger(plug: Plug) -> None:
+    plug()
+    with camera(trigger="free") as source:
+        time.sleep(0.5)  # frames wait in the queue, all of them too old
+        for _ in range(5):
+            asked = shot()
+            assert source.grab(asked, 1.0).exposed_at_ns >= asked.triggered_at_ns
+        old = shot(lead_ns=10_000_000_000)
+        time.sleep(0.2)
+        assert source.grab(old, 1.0).exposed_at_ns < time.monotonic_ns()
+
+
+def test_frame_that_lacks_packets_is_none_and_the_next_is_whole(plug: Plug) -> None:
+    plug("-r", "20")  # of a thousand packets
+    whole, broken = 0, 0
+    with camera() as source:
+        for _ in range(60):
+            try:
+                source.grab(shot(), 0.5)
+                whole += 1
+            except CameraTimeout:
+                broken += 1
+        counted = source.statistics()
+    assert whole > 0 and whole + broken == 60
+    assert counted["n_missing_packets"] > 0
+
+
+def test_second_reader_of_settings_sees_what_was_locked(plug: Plug) -> None:
+    plug()
+    with camera(exposure_us=1234.0, gain_db=2.0, features={"GainRaw": 4}):
+        other = aravis().Camera.new(HERE)
+        assert other.get_exposure_time() == pytest.approx(1234.0)
+        assert other.get_device().get_integer_feature_value("GainRaw") == 4
+        assert other.get_device().get_string_feature_value("GainAuto") == "Off"
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"pixel_format": "BGR8"}, "pixel_format = 'BGR8': this camera has BayerBG8"),
+        ({"features": {"LineDebouncerTime": 5.0}}, "this camera has no LineDebouncerTime"),
+        ({"exposure_us": 1e9}, r"camera.gige.exposure_us = 1e\+09: this camera takes 10 to 1e\+07"),
+        ({"gain_db": 99}, "camera.gige.gain_db = 99: this camera takes 0 to 10"),
+        (
+            {"region": Roi(x_px=2000, y_px=0, w_px=100, h_px=100)},
+            "region: .* lies outside the sensor of 2048x2048",
+        ),
+        ({"id": "127.9.9.9"}, "no GigE camera 127.9.9.9.*there is: Aravis-Fake-GV01"),
+    ],
+)
+def test_what_the_camera_does_not_take_is_refused_by_name(
+    plug: Plug, settings: dict[str, object], complaint: str
+) -> None:
+    plug()
+    with pytest.raises(CameraLost, match=complaint):
+        camera(**settings).__enter__()
+
+
+@pytest.mark.slow
+def test_camera_that_was_pulled_out_comes_back(plug: Plug) -> None:
+    fake = plug()
+    steady = SteadyCamera(camera(), "main", SystemClock())
+    with steady:
+        for _ in range(2):  # its pictures repeat from the first one on
+            steady.grab(shot(), 0.5)
+        fake.kill()
+        fake.wait()
+        with pytest.raises(CameraError):
+            steady.grab(shot(), 0.2)
+        until = time.monotonic() + 30
+        while steady.probe() and time.monotonic() < until:
+            with suppress(CameraError):
+                steady.grab(shot(), 0.2)
+        assert steady.trouble is not None
+        plug()
+        while not steady.probe():
+            assert time.monotonic() < until + 30
+            time.sleep(0.05)
+        assert steady.grab(shot(), 0.5).seq == 1
