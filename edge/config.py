@@ -62,6 +62,22 @@ class ReplaySettings(_Section):
     loop: bool = False  # begin again at the end instead of being lost
 
 
+class UsbSettings(_Section):
+    """A camera of the system or the network (camera/usb.py). What is None stays as it is."""
+
+    device: str  # /dev/v4l/by-id/...: its name stays the same, unlike /dev/video0; or rtsp://...
+    width_px: Annotated[int, Field(ge=16, le=16_384)] | None = None
+    height_px: Annotated[int, Field(ge=16, le=16_384)] | None = None
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = None
+    fourcc: Annotated[str, Field(min_length=4, max_length=4)] | None = None  # MJPG, YUYV, GREY
+    grey: bool = False
+    exposure_us: Annotated[float, Field(gt=0)] | None = None  # locked, as are those below
+    gain: float | None = None
+    white_balance_k: Annotated[int, Field(ge=1000, le=20_000)] | None = None
+    focus: float | None = None
+    latency_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0  # from exposure to arrival
+
+
 class GigeSettings(_Section):
     """A GigE Vision camera (camera/gige.py). What is None stays as the camera has it."""
 
@@ -82,16 +98,19 @@ class Camera(_Section):
     """One camera. `kind` says which section below it counts."""
 
     name: Name = "main"
-    kind: Literal["simulator", "replay", "gige"]
+    kind: Literal["simulator", "replay", "usb", "gige"]
     grab_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 150
     simulator: SimulatorSettings = SimulatorSettings()
     replay: ReplaySettings | None = None
+    usb: UsbSettings | None = None
     gige: GigeSettings = GigeSettings()
 
     @model_validator(mode="after")
     def _has_its_section(self) -> Self:
         if self.kind == "replay" and self.replay is None:
             raise ValueError("kind = 'replay' needs [camera.replay] with frames = '...'")
+        if self.kind == "usb" and self.usb is None:
+            raise ValueError("kind = 'usb' needs [camera.usb] with device = '...'")
         return self
 
 

@@ -5,6 +5,7 @@ from edge.camera.replay import ReplayCamera
 from edge.camera.simulator import Simulator
 from edge.camera.source import FrameSource
 from edge.camera.steady import SteadyCamera
+from edge.camera.usb import UsbCamera
 from edge.config import Camera
 from edge.core.clock import Clock
 from edge.core.errors import ConfigError
@@ -14,6 +15,8 @@ def open_camera(camera: Camera, clock: Clock) -> FrameSource:
     """The source that a camera's settings describe; entering it opens it."""
     if camera.kind == "simulator":
         return Simulator(camera.simulator, clock)
+    if camera.usb is not None and camera.kind == "usb":
+        return UsbCamera(camera.usb, clock)
     if camera.kind == "gige":
         return GigeCamera(camera.gige, clock)
     if camera.replay is None:
