@@ -22,7 +22,7 @@ from trainer.commands.telling import figure, run_lines
 from trainer.config import find_home
 from trainer.data import catalog
 from trainer.data.drawing import with_defects
-from trainer.data.items import count
+from trainer.data.items import Dataset, count
 from trainer.judge.thresholds import Risk
 from trainer.report import folds as folds_told
 from trainer.runs import Run, Runs
@@ -123,9 +123,7 @@ def command(
         orientation=orientation_of(recipe, orientation),
         **choices,
     )
-    options.check()
-    near = training.check_leakage(dataset)
-    _warn(near)
+    near = _check(options, dataset)
     what = data, dataset.revision, options.learner
     dataset = with_defects(dataset, defects, options.seed)
     params = _params(ctx) | {"orientation": options.orientation}
@@ -158,7 +156,10 @@ def _params(ctx: click.Context) -> dict[str, Any]:
     }
 
 
-def _warn(near: list[tuple[str, str]]) -> None:
+def _check(options: training.Options, dataset: Dataset) -> list[tuple[str, str]]:
+    """Options that have no effect, and copies across splits, are refused; near-copies are named."""
+    options.check()
+    near = training.check_leakage(dataset)
     if near:
         first, second = near[0]
         click.echo(
@@ -166,6 +167,7 @@ def _warn(near: list[tuple[str, str]]) -> None:
             f"such as {first} and {second}. If they show one part, give them one group.",
             err=True,
         )
+    return near
 
 
 def _tell(run: Run, as_json: bool) -> None:
