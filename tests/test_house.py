@@ -253,7 +253,10 @@ def test_what_is_imported_is_declared() -> None:
              "paho": "paho-mqtt", "sqlite_utils": "sqlite-utils"}  # fmt: skip
     optional = requirements("demo") | requirements("pi")
     brought_along = {"pydantic_core", "markupsafe", "anyio"}  # by pydantic, jinja2 and starlette
-    allowed = requirements() | optional | brought_along | {"edge", *sys.stdlib_module_names}
+    of_the_os = {"gi"}  # the extra gige: lazily, see edge/camera/aravis.py
+    allowed = (
+        requirements() | optional | brought_along | of_the_os | {"edge", *sys.stdlib_module_names}
+    )
     used = {module.split(".")[0] for _, module in imports("edge")}
     assert {names.get(name, name) for name in used} <= allowed
 
