@@ -66,6 +66,16 @@ def test_table_shows_the_mean_over_seeds_with_its_spread() -> None:
     assert len(widths) == 1
 
 
+def test_curve_ends_where_the_defects_do() -> None:
+    there = {"elpv": 600, "moulded_figure": 30, "screws": 99}
+    planned = cells.curves(there, ["ours"], range(2))
+    wanted = {name: {c.defects for c in planned if c.data == name} for name in there}
+    assert wanted == {"elpv": {5, 10, 20, 50}, "moulded_figure": {5, 10, 20}, "screws": set()}
+    assert len(planned) == 2 * 7
+    text = "path,split,label\na.png,train,1\nb.png,train,0\nc.png,test,1\nd.png,train,1\n"
+    assert cells.defects(text) == 2
+
+
 def test_curves_are_drawn(tmp_path: Path) -> None:
     runs = [measured(Cell("elpv", "supervised", "ours", 0, defects=n), 0.8) for n in (5, 10)]
     report.curves([*runs, measured(Cell("elpv", "supervised", "ours"), 0.9)], tmp_path / "c.png")

@@ -6,9 +6,10 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edge.core.errors import LinegateError
+from trainer import training
 from trainer.judge.session import open_session
 from trainer.learn import backbone
 from trainer.learn.backbone import Backbone
@@ -59,6 +60,21 @@ def test_int8_net_eats_bytes_and_stays_close_to_float(
             int8.run(None, {"image": picture}), twin.run(None, {"image": picture}), strict=True
         ):
             assert np.corrcoef(ours.ravel(), exact.ravel())[0, 1] > 0.98
+
+
+def test_every_bias_lies_on_the_grid_of_its_sums_whatever_the_pictures_reach(
+    pictures: list[np.ndarray],
+) -> None:
+    """What is calibrated on grey pictures is sent bytes from 0 to 255 all the same."""
+    ours = training.backbone(training.Options(size_px=(64, 64), grey=True))
+    model = quantize(ours, [60 + picture // 4 for picture in pictures[:4]], full_range=False)
+    constants = {c.name: numpy_helper.to_array(c) for c in model.graph.initializer}
+    carriers = {n.output[0]: n for n in model.graph.node if n.op_type == "DequantizeLinear"}
+    biased = [n for n in model.graph.node if n.op_type == "Conv" and len(n.input) == 3]
+    assert any(carriers[n.input[0]].input[1] == "bytes_scale" for n in biased)
+    for node in biased:
+        picture, kernel, bias = (constants[carriers[name].input[1]] for name in node.input)
+        np.testing.assert_allclose(bias, picture * kernel, rtol=1e-6)
 
 
 def test_graph_edit_changes_no_answer(net: Backbone, pictures: list[np.ndarray]) -> None:

@@ -1,7 +1,8 @@
 """What is measured: a cell is one training with its exam, named so that it is measured once."""
 
+import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -71,16 +72,25 @@ def table(sets: Iterable[str], backbones: Sequence[str], seeds: Sequence[int]) -
     return cells
 
 
-def curves(sets: Iterable[str], backbones: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
-    """Supervised, from few defects to all."""
+def curves(
+    defects: Mapping[str, int], backbones: Sequence[str], seeds: Sequence[int]
+) -> list[Cell]:
+    """Supervised, from few defects to all; `defects` says how many each set has to train on."""
     return [
         Cell(data, "supervised", backbone, seed, defects=n)
-        for data in sets
+        for data, there in defects.items()
         if data != "screws"
         for backbone in backbones
         for n in CURVE
+        if n < there
         for seed in seeds
     ]
+
+
+def defects(split_csv: str) -> int:
+    """How many defects a set has to train on."""
+    rows = csv.DictReader(split_csv.splitlines())
+    return sum(row["split"] == "train" and row["label"] == "1" for row in rows)
 
 
 def baselines(readme: str) -> dict[str, float]:

@@ -90,7 +90,7 @@ def curves(measured: Iterable[Measured], file: Path) -> None:
     from matplotlib.figure import Figure
 
     points = _points(measured)
-    sets = sorted({data for data, _ in points})
+    sets = sorted({data for (data, _), curve in points.items() if len(curve) > 1})
     figure = Figure(figsize=(4 * max(1, len(sets)), 3.4), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, max(1, len(sets)), squeeze=False)[0]
@@ -103,6 +103,8 @@ def curves(measured: Iterable[Measured], file: Path) -> None:
             panel.plot(counts, middle, marker="o", label=backbone)
             panel.fill_between(counts, low, high, alpha=0.2)
         panel.set(title=data, xscale="log", xlabel="defects to learn from", ylabel="test AUROC")
+        panel.set_xticks(counts, [str(n) for n in counts])
+        panel.minorticks_off()
         panel.grid(alpha=0.3)
         panel.legend(fontsize="small")
     figure.savefig(file, dpi=110)

@@ -61,7 +61,9 @@ def learners(
     """
     chosen, drawn = sets or tuple(cells.SETS), range(seeds)
     planned = cells.table(chosen, backbones, drawn)
-    planned += cells.curves(chosen, backbones, drawn) if curves else []
+    if curves:
+        there = {name: cells.defects(_text(shared, name, "split.csv")) for name in chosen}
+        planned += cells.curves(there, backbones, drawn)
     planned = [cell for cell in planned if not learners or cell.learner in learners]
     if not planned:
         raise LinegateError("nothing to measure: check --learner")
@@ -69,7 +71,7 @@ def learners(
     bench.run(planned, progress)
     keys = {cell.key for cell in planned}
     measured = [each for each in bench.measured() if each.cell.key in keys]
-    known = {data: cells.baselines(_readme(shared, data)) for data in chosen}
+    known = {data: cells.baselines(_text(shared, data, "README.md")) for data in chosen}
     text = report.markdown([each for each in measured if not each.cell.defects], known)
     (folder / "learners.md").write_text(text)
     if curves:
@@ -103,5 +105,5 @@ def drifts(
         print_json({"cells": len(measured), "table": str(folder / "drift.md")})
 
 
-def _readme(shared: Path, data: str) -> str:
-    return (shared / "data" / data / "README.md").read_text()
+def _text(shared: Path, data: str, name: str) -> str:
+    return (shared / "data" / data / name).read_text()
