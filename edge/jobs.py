@@ -5,17 +5,16 @@ and `demo` start all. What a job needs is imported when it runs, so that none ca
 of the others.
 """
 
-import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 
 from edge import log
 from edge.clock import SystemClock
 from edge.config import StationConfig, load_recipes
+from edge.core.cli import on_signal
 from edge.core.errors import LinegateError
 from edge.core.orders import StatusOrder
 from edge.lock import job_lock
@@ -60,7 +59,7 @@ def run_gate(config: StationConfig) -> None:
     from edge.build import gate
 
     with gate(config, SystemClock()) as loop:
-        _on_signal(loop.stop)
+        on_signal(loop.stop)
         loop.run()
 
 
@@ -77,7 +76,7 @@ def run_sync(config: StationConfig) -> None:
     from edge.sync.job import run_sync as run
 
     stop = threading.Event()
-    _on_signal(stop.set)
+    on_signal(stop.set)
     run(config, SystemClock(), stop)
 
 
@@ -148,14 +147,3 @@ def tasks(config: StationConfig, path: Path) -> list[Task]:
 def _task(job: Job, config: StationConfig, path: Path) -> Task:
     command = own_command("job", job.name, "--config", str(path))
     return Task(job.name, command, lambda: job.alive(config))
-
-
-def _on_signal(stop: Callable[[], object]) -> None:
-    """Signals only set a flag; a second one ends at once."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        stop()
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)

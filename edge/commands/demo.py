@@ -1,6 +1,5 @@
 """`linegate demo`: everything, on simulated parts, without hardware."""
 
-import signal
 import tempfile
 import threading
 from contextlib import ExitStack
@@ -10,7 +9,7 @@ from typing import Any
 import click
 
 from edge import log
-from edge.core.cli import print_json
+from edge.core.cli import on_signal, print_json
 from edge.demo import run
 from edge.demo.station import DemoStation, lay_out, shipped_models
 from edge.demo.summary import in_words, problems, summarise
@@ -42,8 +41,7 @@ def command(
     """
     log.setup("demo", "", quiet=True)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    on_signal(stop.set)
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linegate-")))

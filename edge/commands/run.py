@@ -1,6 +1,5 @@
 """`linegate run`: all jobs of a station, kept alive."""
 
-import signal
 import threading
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import click
 
 from edge import jobs
 from edge.config import load_recipes, load_station
+from edge.core.cli import on_signal
 from edge.supervisor import Supervisor
 
 
@@ -18,8 +18,7 @@ def command(config: Path) -> None:
     station = load_station(config)
     load_recipes(station)  # refuse before anything starts
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    on_signal(stop.set)
     supervisor = Supervisor(jobs.tasks(station, config))
     supervisor.start()
     click.echo(f"page: http://{station.page.host}:{station.page.port}/  (Ctrl-C stops)")

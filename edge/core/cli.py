@@ -2,9 +2,12 @@
 exit codes (0 fine, 1 found a problem, 2 wrong use), `--json` as one object on the last line."""
 
 import json
-from collections.abc import Mapping
+import signal
+from _thread import start_new_thread
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 import click
@@ -52,3 +55,18 @@ class LazyGroup(click.Group):
 def print_json(result: Mapping[str, Any]) -> None:
     """The machine's answer: one object, one line, the last of standard output."""
     click.echo(json.dumps(result, allow_nan=False, default=str))
+
+
+def on_signal(stop: Callable[[], object]) -> None:
+    """Have SIGTERM and SIGINT call `stop`; a second one ends the process at once.
+
+    In a thread of its own: a handler interrupts the main thread anywhere, also while that holds the
+    lock which `stop` needs. `Event.set` within `Event.wait` would wait for ever.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        start_new_thread(stop, ())
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)

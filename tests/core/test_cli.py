@@ -1,15 +1,19 @@
 """The face of both commands: help imports nothing, errors are one sentence, codes are stable."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
-from edge.core.cli import Lazy, LazyGroup, print_json
+from edge.core.cli import Lazy, LazyGroup, on_signal, print_json
 from edge.core.errors import (
     CameraLost,
     ConfigError,
@@ -157,3 +161,26 @@ def test_real_command_line_keeps_the_codes(
     assert "Traceback" not in done.stderr
     if "nowhere.toml" in arguments:
         assert done.stderr == "Error: nowhere.toml: cannot be read: No such file or directory\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_that_comes_while_the_main_thread_holds_the_lock_is_heard(number: int) -> None:
+    """As `Event.set` does in the middle of `Event.wait`."""
+    before = [(each, signal.getsignal(each)) for each in (signal.SIGTERM, signal.SIGINT)]
+    lock, heard = threading.Lock(), threading.Event()
+
+    def stop() -> None:
+        with lock:
+            heard.set()
+
+    on_signal(stop)
+    try:
+        with lock:
+            os.kill(os.getpid(), number)
+            time.sleep(0.05)
+            assert not heard.is_set()
+        assert heard.wait(5)
+        assert signal.getsignal(number) is signal.SIG_DFL  # a second one ends at once
+    finally:
+        for each, handler in before:
+            signal.signal(each, handler)

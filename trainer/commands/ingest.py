@@ -1,6 +1,5 @@
 """`linegate-trainer ingest`: take in what the stations send, until Ctrl-C."""
 
-import signal
 import threading
 import time
 from collections import Counter
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge.core.cli import print_json
+from edge.core.cli import on_signal, print_json
 from edge.core.errors import ConfigError
 from trainer.clock import SystemClock
 from trainer.config import find_home
@@ -80,8 +79,7 @@ def command(
 
 def _run(ingest: Ingest, shown: "Shown", seconds: float | None) -> None:
     stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
+    on_signal(stop.set)
     if seconds is not None:
         timer = threading.Timer(seconds, stop.set)
         timer.daemon = True
