@@ -1,0 +1,24 @@
+"""`station.toml` -> one frozen StationConfig, with the only defaults; unknown keys are errors."""
+
+from edge.config.cameras import Camera, GigeSettings, ReplaySettings, SimulatorSettings, UsbSettings
+from edge.config.sections import Gate, Page, Plc, Predict, Station, Store, Sync
+from edge.config.station import MAX_SOCKET_BYTES, StationConfig, load_recipes, load_station
+
+__all__ = [
+    "MAX_SOCKET_BYTES",
+    "Camera",
+    "Gate",
+    "GigeSettings",
+    "Page",
+    "Plc",
+    "Predict",
+    "ReplaySettings",
+    "SimulatorSettings",
+    "Station",
+    "StationConfig",
+    "Store",
+    "Sync",
+    "UsbSettings",
+    "load_recipes",
+    "load_station",
+]

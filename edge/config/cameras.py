@@ -1,0 +1,82 @@
+"""The sections of cameras: one table of each kind."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from edge.config.section import Section
+from edge.core.messages import Name
+from edge.core.recipe import Roi
+
+
+class SimulatorSettings(Section):
+    """The virtual conveyor (camera/simulator.py). All cameras of one station share seed, share
+    and views. The first view shows the part's top, any other its rim; a defect shows in one."""
+
+    seed: int = 1
+    defect_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    width_px: Annotated[int, Field(ge=64, le=4096)] = 640
+    height_px: Annotated[int, Field(ge=64, le=4096)] = 480
+    views: Annotated[tuple[Name, ...], Field(min_length=1, max_length=8)] = ("main",)
+    faults: Path | None = None  # a JSON file, read again whenever it changes: faults on demand
+
+
+class ReplaySettings(Section):
+    """Recorded frames, in order (camera/replay.py)."""
+
+    frames: Path  # a folder of pictures, or a CSV with a `path` column
+    split: str | None = None  # only the rows of this split, where the CSV has one
+    loop: bool = False  # begin again at the end instead of being lost
+
+
+class UsbSettings(Section):
+    """A camera of the system or the network (camera/usb.py). What is None stays as it is."""
+
+    device: str  # /dev/v4l/by-id/...: its name stays the same, unlike /dev/video0; or rtsp://...
+    width_px: Annotated[int, Field(ge=16, le=16_384)] | None = None
+    height_px: Annotated[int, Field(ge=16, le=16_384)] | None = None
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = None
+    fourcc: Annotated[str, Field(min_length=4, max_length=4)] | None = None  # MJPG, YUYV, GREY
+    grey: bool = False
+    exposure_us: Annotated[float, Field(gt=0)] | None = None  # locked, as are those below
+    gain: float | None = None
+    white_balance_k: Annotated[int, Field(ge=1000, le=20_000)] | None = None
+    focus: float | None = None
+    latency_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0  # from exposure to arrival
+
+
+class GigeSettings(Section):
+    """A GigE Vision camera (camera/gige.py). What is None stays as the camera has it."""
+
+    id: str | None = None  # address, serial number, or as `arv-tool` lists it; None: the only one
+    pixel_format: Literal[
+        "Mono8", "Mono10", "Mono12", "Mono12p", "Mono12Packed", "BayerRG8", "BayerGR8",
+        "BayerGB8", "BayerBG8", "BayerRG12p", "BayerRG12Packed", "RGB8", "BGR8", "YUV422_8",
+    ] = "Mono8"  # fmt: skip
+    region: Roi | None = None  # of the sensor; None: all of it
+    trigger: Annotated[str, Field(pattern=r"^(Software|Line\d+|free)$")] = "Software"
+    exposure_us: Annotated[float, Field(gt=0)] | None = None  # locked; automatic exposure is off
+    gain_db: Annotated[float, Field(ge=0)] | None = None
+    packet_bytes: Annotated[int, Field(ge=576, le=16_000)] | None = None
+    features: dict[str, bool | int | float | str] = {}  # other GenICam features, set in this order
+
+
+class Camera(Section):
+    """One camera. `kind` says which section below it counts."""
+
+    name: Name = "main"
+    kind: Literal["simulator", "replay", "usb", "gige"]
+    grab_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 150
+    simulator: SimulatorSettings = SimulatorSettings()
+    replay: ReplaySettings | None = None
+    usb: UsbSettings | None = None
+    gige: GigeSettings = GigeSettings()
+
+    @model_validator(mode="after")
+    def _has_its_section(self) -> Self:
+        if self.kind == "replay" and self.replay is None:
+            raise ValueError("kind = 'replay' needs [camera.replay] with frames = '...'")
+        if self.kind == "usb" and self.usb is None:
+            raise ValueError("kind = 'usb' needs [camera.usb] with device = '...'")
+        return self
