@@ -120,12 +120,12 @@ def test_roi_must_lie_in_the_frame_of_a_simulator(
 @pytest.mark.parametrize("beyond", [0, 1])
 @pytest.mark.parametrize("key", ["state_dir", "predict.socket"])
 def test_socket_path_must_fit_the_system(place: Path, key: str, beyond: int) -> None:
-    """`predict.sock` is the longer name of the two in state_dir; ü has two bytes."""
+    """`predict-frames.sock` is the longest name of those in state_dir; ü has two bytes."""
     if key == "state_dir":
-        room = MAX_SOCKET_BYTES - len(f"{place}//predict.sock".encode()) + beyond
+        room = MAX_SOCKET_BYTES - len(f"{place}//predict-frames.sock".encode()) + beyond
         text = STATION.replace('"state"', f'"{"ü" + "x" * (room - 2)}"')
     else:
-        room = MAX_SOCKET_BYTES - len(f"{place}/".encode()) + beyond
+        room = MAX_SOCKET_BYTES - len(f"{place}/-frames".encode()) + beyond
         text = STATION.replace("[gate]", f'socket = "{"s" * room}"\n[gate]')
     write(place, text)
     if not beyond:

@@ -2,7 +2,13 @@
 
 from edge.config.cameras import Camera, GigeSettings, ReplaySettings, SimulatorSettings, UsbSettings
 from edge.config.sections import Gate, Page, Plc, Predict, Station, Store, Sync
-from edge.config.station import MAX_SOCKET_BYTES, StationConfig, load_recipes, load_station
+from edge.config.station import (
+    MAX_SOCKET_BYTES,
+    StationConfig,
+    frames_socket,
+    load_recipes,
+    load_station,
+)
 
 __all__ = [
     "MAX_SOCKET_BYTES",
@@ -19,6 +25,7 @@ __all__ = [
     "Store",
     "Sync",
     "UsbSettings",
+    "frames_socket",
     "load_recipes",
     "load_station",
 ]

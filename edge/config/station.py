@@ -62,6 +62,11 @@ class StationConfig(Section):
         return self.predict.socket or self.state_dir / "predict.sock"
 
 
+def frames_socket(predict_socket: Path) -> Path:
+    """Beside the prediction server's socket for HTTP, the one for the gate's own way."""
+    return predict_socket.with_name(f"{predict_socket.stem}-frames{predict_socket.suffix}")
+
+
 def load_station(path: Path) -> StationConfig:
     """Read `station.toml`. Raises ConfigError with file, key and what is wrong."""
     try:
@@ -111,10 +116,11 @@ def _resolve(config: StationConfig, base: Path) -> StationConfig:
 
 def _check_sockets(path: Path, config: StationConfig) -> None:
     """Said here, with its key, not by a job that cannot open its socket later."""
-    for socket in (config.control_socket, config.predict_socket):
+    for socket in (config.control_socket, frames_socket(config.predict_socket)):
         size = len(os.fsencode(socket))
         if size > MAX_SOCKET_BYTES:
-            key = "predict.socket" if socket == config.predict.socket else "state_dir"
+            of_state = config.predict.socket is None or socket == config.control_socket
+            key = "state_dir" if of_state else "predict.socket"
             raise ConfigError(
                 f"{path}: {key}: the socket {socket} has a path of {size} bytes, the system "
                 f"allows {MAX_SOCKET_BYTES}: choose a shorter {key}"

@@ -1,5 +1,6 @@
 """What a model answered, judged by whoever will act on it. The server itself judges nothing."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from edge.core.manifest import Face
 
 Input = NDArray[np.uint8]  # one image [1, H, W, C], as edge.core.preprocess.to_input makes it
 Outputs = Mapping[str, NDArray[Any]]
+_LEAST, _LARGEST, _SUM = np.minimum.reduce, np.maximum.reduce, np.add.reduce
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,21 +46,31 @@ def judge(
 
     Raises BadPrediction for what is missing, NaN, out of range or, with `face`, not of its shape.
     """
-    score = float(_of_rank(outputs, "score", 1)[0])
+    score = _of_rank(outputs, "score", 1)
     heatmap = _of_rank(outputs, "heatmap", 3)[0]
     embedding = _of_rank(outputs, "embedding", 2)[0]
-    if not is_score(score):
-        raise BadPrediction(f"score is {score}, not in 0..1")
-    if not (heatmap.size and heatmap.min() >= 0.0 and heatmap.max() <= 1.0):  # false for NaN
-        raise BadPrediction("heatmap is empty, or holds values that are not in 0..1")
-    if not np.isfinite(embedding).all():
-        raise BadPrediction("embedding holds NaN or infinity")
     if face is not None and (heatmap.shape, embedding.shape) != (face.heatmap, (face.embedding,)):
         raise BadPrediction(
             f"heatmap {heatmap.shape} and embedding {embedding.shape} are not the face's: "
             f"{face.heatmap} and ({face.embedding},)"
         )
-    return score, heatmap, embedding
+    return judge_values(float(score[0]), heatmap, embedding), heatmap, embedding
+
+
+def judge_values(
+    score: float, heatmap: NDArray[np.float32], embedding: NDArray[np.float32]
+) -> float:
+    """The score. Raises BadPrediction for values that are NaN or out of range. Every part waits
+    for this with cold caches: the ufuncs are called directly, and a sum finds what is not finite.
+    """
+    if not is_score(score):
+        raise BadPrediction(f"score is {score}, not in 0..1")
+    least = _LEAST(heatmap, None, initial=1.0)  # NaN if one is; and so is the largest
+    if not (heatmap.size and least >= 0.0 and _LARGEST(heatmap, None) <= 1.0):
+        raise BadPrediction("heatmap is empty, or holds values that are not in 0..1")
+    if not math.isfinite(_SUM(embedding, None, np.float64)):
+        raise BadPrediction("embedding holds NaN or infinity")
+    return score
 
 
 def _of_rank(outputs: Outputs, name: str, rank: int) -> NDArray[np.float32]:

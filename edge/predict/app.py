@@ -45,10 +45,12 @@ def worker_count(threads: int) -> int:
 class PredictApp:
     """The endpoints. One per process."""
 
-    def __init__(self, repository: Repository, max_body_bytes: int, workers: int) -> None:
+    def __init__(
+        self, repository: Repository, max_body_bytes: int, workers: int, meters: Meters
+    ) -> None:
         self._repository = repository
         self._max_body_bytes = max_body_bytes
-        self._meters = Meters()
+        self._meters = meters
         self._workers = ThreadPoolExecutor(workers, "model")
         self._loaders = ThreadPoolExecutor(1, "load")
         self._in_flight = 0

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from edge.core.errors import PredictorError
 from edge.predict.repository import Repository
 
+OK, REFUSED, FAILED = "ok", "refused", "failed"
 _BUCKETS_MS = (0.5, 1, 2, 3, 5, 7.5, 10, 15, 25, 50, 100, 250, 500, 1000, 5000)
 
 
@@ -50,16 +51,19 @@ class Meters:
     def request(self, model: str) -> Iterator[None]:
         """Count what happens inside by how it ends."""
         started = time.perf_counter()
-        outcome = "refused"
+        outcome = REFUSED
         try:
             yield
-            outcome = "ok"
+            outcome = OK
         except (PredictorError, MemoryError):
-            outcome = "failed"
+            outcome = FAILED
             raise
         finally:
-            self._requests.labels(model, outcome).inc()
-            self._latency_ms.labels(model).observe((time.perf_counter() - started) * 1000)
+            self.count(model, outcome, time.perf_counter() - started)
+
+    def count(self, model: str, outcome: str, seconds: float) -> None:
+        self._requests.labels(model, outcome).inc()
+        self._latency_ms.labels(model).observe(seconds * 1000)
 
     def text(self, repository: Repository) -> bytes:
         self._loaded.clear()

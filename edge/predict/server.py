@@ -16,11 +16,14 @@ import psutil
 import structlog
 import uvicorn
 
+from edge.config import frames_socket
 from edge.core.errors import ConfigError, ModelRefused
 from edge.predict.app import PredictApp, worker_count
 from edge.predict.bundle import is_bundle
+from edge.predict.frame_server import MAX_CALLERS, FrameServer
 from edge.predict.http_head import BoundedHeadProtocol
 from edge.predict.listen import tcp_listener, unix_listener
+from edge.predict.metrics import Meters
 from edge.predict.probation import Probation
 from edge.predict.repository import Repository
 
@@ -63,13 +66,16 @@ def serve(
         elif ready is not None:
             ready()
 
-    app = PredictApp(repository, max_body_mb * _MB, workers)
+    meters = Meters()
+    app = PredictApp(repository, max_body_mb * _MB, workers, meters)
     server = uvicorn.Server(_config(app, settled))
     with ExitStack() as stack:
         stack.callback(probation.stop)
         listeners = []
         if socket is not None:
             listeners.append(stack.enter_context(unix_listener(socket)))
+            frames = stack.enter_context(unix_listener(frames_socket(socket)))
+            FrameServer(frames, repository.get, meters, max_body_mb * _MB).start()
         if http is not None:
             listeners.append(stack.enter_context(tcp_listener(*http)))
         if not listeners:
@@ -105,7 +111,7 @@ def _limit_memory(limit_bytes: int, workers: int) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard != resource.RLIM_INFINITY:
         limit_bytes = min(limit_bytes, hard)
-    used = psutil.Process().memory_info().vms + workers * _THREAD_BYTES
+    used = psutil.Process().memory_info().vms + (workers + 1 + MAX_CALLERS) * _THREAD_BYTES
     if limit_bytes < used + _LEAST_HEADROOM_BYTES:
         raise ConfigError(
             f"predict.memory_mb = {limit_bytes // _MB} is too small: the server alone takes "

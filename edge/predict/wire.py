@@ -6,6 +6,7 @@ handed in. Raises OSError (TimeoutError among them) or WireError, nothing else.
 
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class Connection:
     def close(self) -> None:
         self._socket.close()
 
-    def exchange(self, parts: list[bytes | memoryview], deadline: Deadline) -> Response:
+    def exchange(self, parts: Sequence[bytes | memoryview], deadline: Deadline) -> Response:
         """Send one request, return its response; afterwards another may follow."""
         self._send(parts, deadline)
         data = bytearray()
@@ -71,7 +72,7 @@ class Connection:
             data += self._receive(start + size - len(data), deadline)
         return Response(status, headers, memoryview(data)[start : start + size])
 
-    def _send(self, parts: list[bytes | memoryview], deadline: Deadline) -> None:
+    def _send(self, parts: Sequence[bytes | memoryview], deadline: Deadline) -> None:
         self._socket.settimeout(deadline.left_s())
         sent = self._socket.sendmsg(parts)
         for part in parts:

@@ -93,7 +93,7 @@ def test_overhead_of_the_server(addresses, tmp_path):
     with PredictClient(sock) as client:
         ways = {
             "ONNX Runtime in-process": lambda: session.run(image),
-            "gate's client, Unix socket": lambda: client.predict("toy", image, 10.0),
+            "gate's client, shared memory": lambda: client.predict("toy", image, 10.0),
             "HTTP, TCP, binary": binary,
             "HTTP, TCP, JSON numbers": numbers,
         }

@@ -347,7 +347,7 @@ def test_model_that_asks_for_40_gb_only_later_fails_its_request_alone(server):
     late = server.add("late", kind="late_bomb")
     with server.client() as client:
         assert client.predict("late", picture(late.face, 0.2), 10.0).score > 0
-        with pytest.raises(PredictorUnavailable, match=r"HTTP 500.*allocate memory"):
+        with pytest.raises(PredictorUnavailable, match="allocate memory"):
             client.predict("late", picture(late.face, 1.0), 10.0)
         assert client.predict("late", picture(late.face, 0.2), 10.0).score > 0
 
@@ -372,12 +372,13 @@ def test_health_and_other_models_answer_while_one_is_slow(server, toy):
     assert answered > 3
 
 
-def test_forty_callers_at_once_each_get_their_own_answer(server, toy):
+def test_forty_callers_at_once_each_get_their_own_answer(server, toy, infer_json):
     pictures = [picture(toy.face, number / 40) for number in range(40)]
 
     def ask(image):
-        with server.client() as client:
-            return [client.predict("toy", image, 60.0).score for _ in range(5)]
+        body = json.dumps(infer_json(image))
+        said = [server.call("POST", "/v2/models/toy/infer", body)[1] for _ in range(5)]
+        return [np.float32(one["outputs"][0]["data"][0]) for one in said]
 
     with ThreadPoolExecutor(40) as pool:
         for image, scores in zip(pictures, pool.map(ask, pictures), strict=True):
