@@ -10,6 +10,7 @@ COMMANDS = {
     "job": Lazy("edge.commands.job", "Run one job of a station (what systemd starts)."),
     "replay": Lazy("edge.commands.replay", "Inspect recorded frames as fast as it goes."),
     "record": Lazy("edge.commands.record", "Record frames of a camera as a data set."),
+    "bench": Lazy("edge.commands.bench", "Measure this box, beside what was promised."),
     "explain": Lazy("edge.commands.explain", "Reproduce the verdict of one part."),
     "check-config": Lazy("edge.commands.check_config", "Check station.toml, recipes and models."),
     "level": Lazy("edge.commands.level", "Show or change the level of automation."),

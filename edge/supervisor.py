@@ -114,6 +114,14 @@ class Supervisor:
         """Every job has answered since it was last started."""
         return all(child.answered for child in self._children)
 
+    def wait_ready(self, timeout_s: float) -> bool:
+        until = time.monotonic() + timeout_s
+        while not self.ready():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+        return True
+
     def _child(self, name: str) -> _Child:
         return next(child for child in self._children if child.task.name == name)
 
