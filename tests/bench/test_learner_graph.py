@@ -1,7 +1,7 @@
 """What a learner's graph costs, variant beside variant. Nothing is asserted by time.
 
-Random weights and pictures where they do not matter: time does not depend on them. The backbone is
-the outside MobileNetV2 of LINEGATE_SHARED. Run: make bench
+Random weights and pictures where they do not matter: time does not depend on them. The backbones
+are the outside MobileNetV2 of LINEGATE_SHARED and our own. Run: make bench
 """
 
 import os
@@ -13,8 +13,9 @@ import numpy as np
 import onnx
 import pytest
 
+from trainer import shipped
 from trainer.judge.session import open_session
-from trainer.learn import backbone, fuse
+from trainer.learn import backbone, backbones, fuse
 from trainer.learn.backbone import Backbone
 from trainer.learn.head import HeadWeights
 from trainer.learn.quantize import float_twin, quantize
@@ -24,11 +25,14 @@ from trainer.learn.tails import Blend, Tails
 pytestmark = [pytest.mark.shared, pytest.mark.torch, pytest.mark.slow]
 
 ROUNDS = 300
+PICTURES = 100  # that a quantisation looks at
 HIDDEN = 128
 
 
-@pytest.fixture
-def net() -> Backbone:
+@pytest.fixture(params=["mobilenet_v2", "ours"])
+def net(request: pytest.FixtureRequest) -> Backbone:
+    if request.param == "ours":
+        return backbones.find(shipped.OURS)
     default = Path(__file__).resolve().parents[3] / "shared"
     folder = Path(os.environ.get("LINEGATE_SHARED", default)) / "weights"
     if not folder.is_dir():
@@ -69,9 +73,13 @@ def off_the_grid(net: onnx.ModelProto) -> onnx.ModelProto:
 
 def test_learner_graph(net: Backbone) -> None:
     rng = np.random.default_rng(1)
-    pictures = [rng.integers(0, 256, net.face.input_shape, np.uint8) for _ in range(20)]
+    pictures = [rng.integers(0, 256, net.face.input_shape, np.uint8) for _ in range(PICTURES)]
     tails = Tails(head_for(net), None, Blend(1.0, 0.0, 0.0))
+    begun = time.perf_counter()
     int8 = quantize(net, pictures, full_range=False)
+    print(
+        f"\n{net.name}: quantised over {PICTURES} pictures in {time.perf_counter() - begun:.1f} s"
+    )
     fronts = {"float": float_twin(net), "int8, float head": off_the_grid(int8), "int8": int8}
     files = {
         name: fuse.fuse(front, net, tails).SerializeToString() for name, front in fronts.items()
@@ -85,7 +93,7 @@ def test_learner_graph(net: Backbone) -> None:
             begun = time.perf_counter_ns()
             ways[way].run(None, {"image": pictures[number % len(pictures)]})
             times[way].append((time.perf_counter_ns() - begun) / 1e6)
-    print(f"\n{'ms a picture':20} {'threads':>7} {'MB':>6} {'least':>7} {'p50':>7} {'p99':>7}")
+    print(f"{'ms a picture':20} {'threads':>7} {'MB':>6} {'least':>7} {'p50':>7} {'p99':>7}")
     for (name, threads), taken in times.items():
         p50, p99 = np.percentile(taken[10:], [50, 99])
         size = len(files[name]) / 1e6
