@@ -218,6 +218,40 @@ def test_encoder_that_the_camera_does_not_tell_is_refused(plug: Plug) -> None:
         camera(**BLOCKS, linescan=lines).__enter__()
 
 
+CHUNKS = """
+<Boolean Name="ChunkModeActive"><pValue>ChunkModeRegister</pValue></Boolean>
+<Enumeration Name="ChunkSelector">
+  <EnumEntry Name="EncoderValue"><Value>1</Value></EnumEntry><pValue>ChunkSelectorRegister</pValue>
+</Enumeration>
+<Boolean Name="ChunkEnable"><pValue>ChunkEnableRegister</pValue></Boolean>
+<Port Name="ChunkPort"><ChunkID>CAFE</ChunkID></Port>
+<IntReg Name="ChunkEncoderValue"><Address>0</Address><Length>4</Length>
+  <AccessMode>RO</AccessMode><pPort>ChunkPort</pPort><Endianess>BigEndian</Endianess></IntReg>
+""" + "".join(
+    f"""<IntReg Name="{name}Register"><Address>{address}</Address><Length>4</Length>
+    <AccessMode>RW</AccessMode><pPort>Device</pPort><Endianess>BigEndian</Endianess></IntReg>"""
+    for name, address in (("ChunkMode", 0x900), ("ChunkSelector", 0x904), ("ChunkEnable", 0x908))
+)
+
+
+def test_encoder_is_switched_on_and_frames_without_it_are_refused(
+    plug: Plug, tmp_path: Path
+) -> None:
+    """The fake one can be told that it has chunks, but sends none."""
+    plain = plug()
+    xml, _ = aravis().Camera.new(HERE).get_device().get_genicam_xml()
+    plain.kill()
+    plain.wait()
+    description = tmp_path / "chunks.xml"
+    description.write_text(xml.replace("</RegisterDescription>", f"{CHUNKS}</RegisterDescription>"))
+    plug("-g", str(description))
+    lines = {"rows_px": 100, "encoder_chunk": "EncoderValue"}
+    with camera(**BLOCKS, linescan=lines) as source:
+        assert source._camera.get_chunk_mode() and source._camera.get_chunk_state("EncoderValue")
+        with pytest.raises(CameraLost, match="EncoderValue: its frames carry no chunks"):
+            source.grab(shot(), 0.5)
+
+
 @pytest.mark.slow
 def test_camera_that_was_pulled_out_comes_back(plug: Plug) -> None:
     fake = plug()
