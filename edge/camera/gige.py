@@ -33,10 +33,12 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Arrived:
-    """A frame in Aravis' buffer, its number, and when its first packet was here."""
+    """A frame in Aravis' buffer: its number, how many before it are missing, and when its first
+    packet was here."""
 
     buffer: Any
     seq: int
+    lost: int
     begun_ns: int
 
 
@@ -107,7 +109,7 @@ class GigeCamera:
             return {}
         names = {"broken_frames": "n_failures", "resent_packets": "n_resent_packets"}
         found = {name: counted[of_aravis] for name, of_aravis in names.items()}
-        if self._settings.trigger.startswith("Line"):
+        if self._of_a_pulse:
             found["unused_frames"] = self._passed_over + self._thrown_away
         return {"missed_frames": counted["missed_frames"], **found}
 
@@ -118,6 +120,11 @@ class GigeCamera:
         names = [self._stream.get_info_name(n) for n in range(self._stream.get_n_infos())]
         counted = {name: int(self._stream.get_info_uint64_by_name(name)) for name in names}
         return {"missed_frames": self._ids.missed, **counted}
+
+    @property
+    def _of_a_pulse(self) -> bool:
+        """Whether each frame belongs to one pulse of the line's sensor."""
+        return self._settings.trigger.startswith("Line") and self._settings.linescan is None
 
     def _find(self) -> Any:
         wanted = self._settings.id
@@ -170,7 +177,7 @@ class GigeCamera:
         if lost:
             _log.warning("frames_missing", frames=lost, before=buffer.get_frame_id())
         begun_ns = self._begun_ns.popleft() if self._begun_ns else self._clock.monotonic_ns()
-        self._arrived.put_nowait(_Arrived(buffer, self._ids.seq, begun_ns))
+        self._arrived.put_nowait(_Arrived(buffer, self._ids.seq, lost, begun_ns))
         if stream.get_n_buffers()[0] < LEAST_FREE:
             self._thrown_away += self._drop_oldest(stream)
 
@@ -202,12 +209,14 @@ class GigeCamera:
 
     def _frame(self, arrived: _Arrived, fired_ns: int | None) -> Frame | None:
         """Its picture, our own copy; None if it is of an earlier trigger than that by software.
-        Raises CameraTimeout if it is not whole."""
+        Raises CameraTimeout if it is not whole, or if it may be that of the part after this one."""
         buffer = arrived.buffer
         self.taken_ns = max(self.taken_ns, arrived.begun_ns)
         stamped_ns = self._dating.stamped_at_ns(buffer.get_timestamp(), arrived.begun_ns)
         if fired_ns is not None and stamped_ns < fired_ns:
             return None
+        if arrived.lost and self._of_a_pulse:
+            raise CameraTimeout(f"{arrived.lost} before it are missing: it may be the next part's")
         status = buffer.get_status()
         if status != aravis().BufferStatus.SUCCESS:
             raise CameraTimeout(f"frame {buffer.get_frame_id()} is not whole: {status.value_nick}")
