@@ -253,7 +253,7 @@ def test_what_is_imported_is_declared() -> None:
              "paho": "paho-mqtt", "sqlite_utils": "sqlite-utils"}  # fmt: skip
     optional = requirements("demo") | requirements("pi")
     brought_along = {"pydantic_core", "markupsafe", "anyio"}  # by pydantic, jinja2 and starlette
-    of_the_os = {"gi"}  # the extra gige: lazily, see edge/camera/aravis.py
+    of_the_os = {"gi", "picamera2"}  # lazily, see edge/camera/aravis.py and picamera.py
     allowed = (
         requirements() | optional | brought_along | of_the_os | {"edge", *sys.stdlib_module_names}
     )

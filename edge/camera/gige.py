@@ -2,11 +2,14 @@
 
 Frames wait in a queue of Aravis, so an old one must never be taken for a new one: the camera's own
 time stamp says when it was exposed. A frame that lacks packets, after they were asked for again, is
-no frame.
+no frame. While nobody asks, the oldest go, so that a frame that is missing was lost on its way and
+not for want of room.
 """
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from queue import Empty, Queue
 from threading import Thread
 from typing import Any, Self
 
@@ -22,8 +25,21 @@ from edge.config import GigeSettings
 from edge.core.clock import Clock, ns
 from edge.core.errors import CameraLost, CameraTimeout
 
-BUFFERS = 8  # frames under way
+BUFFERS = 8  # frames under way, and waiting
+BLOCK_BUFFERS = 64  # blocks of lines are small, and the first ones of a part must wait for the gate
+LEAST_FREE = 2
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """A frame in Aravis' buffer: its number, how many before it are missing, and when its first
+    packet was here."""
+
+    buffer: Any
+    seq: int
+    lost: int
+    begun_ns: int
 
 
 class GigeCamera:
@@ -37,10 +53,13 @@ class GigeCamera:
         self._closing: Thread | None = None
         self._lost = False
         self._begun_ns: deque[int] = deque(maxlen=BUFFERS)  # frames that began to arrive
-        self._arrived_ns: deque[tuple[int, int]] = deque(maxlen=4 * BUFFERS)  # id, when it began
+        self._arrived: Queue[_Arrived] = Queue(BLOCK_BUFFERS)
         self._exposure_ns = 0
-        self.ids = FrameIds()
+        self._chunks: Any = None
+        self._ids = FrameIds()
         self._dating = DeviceClock()
+        self._passed_over = self._thrown_away = 0  # frames that no part was waiting for
+        self.taken_ns = 0  # nothing that came before this waits in the queue any more
 
     @property
     def live(self) -> bool:
@@ -70,16 +89,29 @@ class GigeCamera:
         until_ns = self._clock.monotonic_ns() + ns(1000 * timeout_s)
         fired_ns = self._fire() if self._settings.trigger == "Software" else None
         while True:
-            left_us = (until_ns - self._clock.monotonic_ns()) // 1000
-            buffer = self._stream.timeout_pop_buffer(max(1, left_us))
-            if buffer is None:
-                raise self._nothing(timeout_s)
+            left_s = (until_ns - self._clock.monotonic_ns()) / 1e9
             try:
-                frame = self._frame(buffer, fired_ns)
+                arrived = self._arrived.get(timeout=max(0.0, left_s))
+            except Empty:
+                raise self._nothing(timeout_s) from None
+            try:
+                frame = self._frame(arrived, fired_ns)
             finally:
-                self._stream.push_buffer(buffer)
+                self._stream.push_buffer(arrived.buffer)
             if frame is not None and frame.exposed_at_ns >= shot.not_before_ns:
                 return frame
+            self._passed_over += 1
+
+    def counts(self) -> dict[str, int]:
+        """What a technician may ask, since the camera was opened."""
+        counted = self.statistics()
+        if not counted:
+            return {}
+        names = {"broken_frames": "n_failures", "resent_packets": "n_resent_packets"}
+        found = {name: counted[of_aravis] for name, of_aravis in names.items()}
+        if self._of_a_pulse:
+            found["unused_frames"] = self._passed_over + self._thrown_away
+        return {"missed_frames": counted["missed_frames"], **found}
 
     def statistics(self) -> dict[str, int]:
         """Frames and packets since the camera was opened, as Aravis counts them."""
@@ -87,7 +119,12 @@ class GigeCamera:
             return {}
         names = [self._stream.get_info_name(n) for n in range(self._stream.get_n_infos())]
         counted = {name: int(self._stream.get_info_uint64_by_name(name)) for name in names}
-        return {"missed_frames": self.ids.missed, **counted}
+        return {"missed_frames": self._ids.missed, **counted}
+
+    @property
+    def _of_a_pulse(self) -> bool:
+        """Whether each frame belongs to one pulse of the line's sensor."""
+        return self._settings.trigger.startswith("Line") and self._settings.linescan is None
 
     def _find(self) -> Any:
         wanted = self._settings.id
@@ -104,18 +141,23 @@ class GigeCamera:
 
     def _start(self, camera: Any) -> None:
         self._begun_ns.clear()
-        self._arrived_ns.clear()
-        self.ids, self._dating, self._lost = FrameIds(), DeviceClock(), False
+        self._arrived = Queue(BLOCK_BUFFERS)
+        self._ids, self._dating, self._lost = FrameIds(), DeviceClock(), False
+        self._passed_over = self._thrown_away = self.taken_ns = 0
         self._exposure_ns = ns(camera.get_exposure_time() / 1000)
+        lines = self._settings.linescan
         try:
+            if lines is not None and lines.encoder_chunk is not None:
+                self._chunks = camera.create_chunk_parser()
             stream = camera.create_stream(self._on_stream, None)
             stream.set_property("packet-resend", aravis().GvStreamPacketResend.ALWAYS)
-            for _ in range(BUFFERS):
+            for _ in range(BUFFERS if lines is None else BLOCK_BUFFERS):
                 stream.push_buffer(aravis().Buffer.new_allocate(camera.get_payload()))
+            self._camera, self._stream = camera, stream
             camera.start_acquisition()
         except failure() as error:
+            self._camera = self._stream = None
             raise CameraLost(f"the camera does not start: {error}") from error
-        self._camera, self._stream = camera, stream
 
     def _on_lost(self, *about: object) -> None:
         self._lost = True  # from a thread of Aravis
@@ -124,14 +166,34 @@ class GigeCamera:
         """From a thread of Aravis: the first packet of a frame is here, or its last."""
         if kind.value_nick == "start-buffer":
             self._begun_ns.append(self._clock.monotonic_ns())
-        elif kind.value_nick == "buffer-done" and self._begun_ns:
-            self._arrived_ns.append((buffer.get_frame_id(), self._begun_ns.popleft()))
+        elif kind.value_nick == "buffer-done" and self._stream is not None:
+            self._take(self._stream)
+
+    def _take(self, stream: Any) -> None:
+        """Number the frame, so that one that never came is missed at once, and let it wait; while
+        nobody asks, the oldest gives its place to the next one."""
+        buffer = stream.try_pop_buffer()
+        lost = self._ids.take(buffer.get_frame_id())
+        if lost:
+            _log.warning("frames_missing", frames=lost, before=buffer.get_frame_id())
+        begun_ns = self._begun_ns.popleft() if self._begun_ns else self._clock.monotonic_ns()
+        self._arrived.put_nowait(_Arrived(buffer, self._ids.seq, lost, begun_ns))
+        if stream.get_n_buffers()[0] < LEAST_FREE:
+            self._thrown_away += self._drop_oldest(stream)
+
+    def _drop_oldest(self, stream: Any) -> bool:
+        try:
+            oldest = self._arrived.get_nowait()
+        except Empty:
+            return False
+        self.taken_ns = max(self.taken_ns, oldest.begun_ns)
+        stream.push_buffer(oldest.buffer)
+        return True
 
     def _fire(self) -> int:
         """Trigger by software; from when on the exposure counts."""
-        while (old := self._stream.try_pop_buffer()) is not None:
-            self._count(old)
-            self._stream.push_buffer(old)
+        while self._drop_oldest(self._stream):
+            pass
         fired_ns = self._clock.monotonic_ns()
         try:
             self._camera.software_trigger()
@@ -145,32 +207,37 @@ class GigeCamera:
             return CameraLost("the camera is gone: look at its power and its cable")
         return CameraTimeout(f"no frame within {1000 * timeout_s:.0f} ms")
 
-    def _count(self, buffer: Any) -> int:
-        """Its id, if it has one: so that a frame that never came is missed at once."""
-        lost = self.ids.take(buffer.get_frame_id())
-        if lost:
-            _log.warning("frames_missing", frames=lost, before=buffer.get_frame_id())
-        return lost
-
-    def _frame(self, buffer: Any, fired_ns: int | None) -> Frame | None:
+    def _frame(self, arrived: _Arrived, fired_ns: int | None) -> Frame | None:
         """Its picture, our own copy; None if it is of an earlier trigger than that by software.
-        Raises CameraTimeout if it is not whole."""
-        self._count(buffer)
-        stamped_ns = self._dating.stamped_at_ns(buffer.get_timestamp(), self._arrived(buffer))
+        Raises CameraTimeout if it is not whole, or if it may be that of the part after this one."""
+        buffer = arrived.buffer
+        self.taken_ns = max(self.taken_ns, arrived.begun_ns)
+        stamped_ns = self._dating.stamped_at_ns(buffer.get_timestamp(), arrived.begun_ns)
         if fired_ns is not None and stamped_ns < fired_ns:
             return None
+        if arrived.lost and self._of_a_pulse:
+            raise CameraTimeout(f"{arrived.lost} before it are missing: it may be the next part's")
         status = buffer.get_status()
         if status != aravis().BufferStatus.SUCCESS:
             raise CameraTimeout(f"frame {buffer.get_frame_id()} is not whole: {status.value_nick}")
         size = buffer.get_image_width(), buffer.get_image_height()
         image = formats.picture(buffer.get_data(), self._settings.pixel_format, *size)
-        exposed_ns = stamped_ns - self._exposure_ns
-        return Frame(image, self.ids.seq, max(exposed_ns, fired_ns or exposed_ns))
+        exposed_ns = max(stamped_ns - self._exposure_ns, fired_ns or 0)
+        return Frame(image, arrived.seq, exposed_ns, self._encoder(buffer))
 
-    def _arrived(self, buffer: Any) -> int:
-        """When its first packet came."""
-        wanted, now_ns = buffer.get_frame_id(), self._clock.monotonic_ns()
-        return next((at for frame, at in reversed(self._arrived_ns) if frame == wanted), now_ns)
+    def _encoder(self, buffer: Any) -> int | None:
+        """Where the belt was at its first line, if the camera says so. Raises CameraLost."""
+        if self._chunks is None:
+            return None
+        lines = self._settings.linescan
+        assert lines is not None
+        try:
+            if buffer.has_chunks():
+                return int(self._chunks.get_integer_value(buffer, f"Chunk{lines.encoder_chunk}"))
+            why = "its frames carry no chunks that Aravis can read"
+        except failure() as error:
+            why = str(error)
+        raise CameraLost(f"camera.gige.linescan.encoder_chunk: {lines.encoder_chunk}: {why}")
 
 
 def _let_go(held: Sequence[Any], lost: bool) -> None:

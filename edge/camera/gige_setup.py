@@ -20,8 +20,9 @@ def configure(camera: Any, settings: GigeSettings) -> None:
         ("pixel_format", _pixel_format),
         ("region", _region),
         ("exposure_us, gain_db", _exposure),
-        ("features", _features),
         ("trigger", _trigger),
+        ("features", _features),  # after the frame's trigger, which switches all others off
+        ("linescan.encoder_chunk", _chunks),
         ("packet_bytes", _packets),
     ):
         try:
@@ -47,8 +48,9 @@ def _region(camera: Any, settings: GigeSettings) -> None:
         return
     wanted = (region.x_px, region.y_px, region.w_px, region.h_px)
     size = camera.get_sensor_size()
-    if region.x_px + region.w_px > size.width or region.y_px + region.h_px > size.height:
-        sensor = f"the sensor of {size.width}x{size.height}"
+    height_px = size.height if settings.linescan is None else camera.get_height_bounds().max
+    if region.x_px + region.w_px > size.width or region.y_px + region.h_px > height_px:
+        sensor = f"the sensor of {size.width}x{height_px}"
         raise CameraLost(f"camera.gige.region: {wanted} lies outside {sensor}")
     camera.set_region(*wanted)
     found = camera.get_region()
@@ -106,6 +108,18 @@ def _trigger(camera: Any, settings: GigeSettings) -> None:
         camera.clear_triggers()
     else:
         camera.set_trigger(settings.trigger)
+
+
+def _chunks(camera: Any, settings: GigeSettings) -> None:
+    wanted = None if settings.linescan is None else settings.linescan.encoder_chunk
+    if wanted is None:
+        return
+    if not camera.are_chunks_available():
+        raise CameraLost(
+            "camera.gige.linescan.encoder_chunk: this camera has no chunks; leave it out, and "
+            "lines are counted"
+        )
+    camera.set_chunks(wanted)
 
 
 def _packets(camera: Any, settings: GigeSettings) -> None:

@@ -29,6 +29,7 @@ class Frame:
     image: Image
     seq: int  # the camera's counter; a gap is a dropped frame, a repeat a frozen one
     exposed_at_ns: int  # CLOCK_MONOTONIC at the start of exposure
+    encoder: int | None = None  # the belt's, at the first line: of a line-scan camera that tells
 
 
 class FrameSource(Protocol):
@@ -50,6 +51,15 @@ class FrameSource(Protocol):
     def grab(self, shot: Shot, timeout_s: float) -> Frame:
         """Return an exposure of this shot. Raises CameraTimeout (ask again) or CameraLost
         (reopen)."""
+        ...
+
+
+@runtime_checkable
+class KeepsCount(Protocol):
+    """A camera that knows what went wrong on the way: frames missed, packets sent again."""
+
+    def counts(self) -> dict[str, int]:
+        """By name (docs/cameras.md), since it was opened; empty while it is closed."""
         ...
 
 

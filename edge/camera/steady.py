@@ -1,12 +1,13 @@
 """A camera that gets up again: reopened when it is lost, exposed when it is frozen."""
 
+from collections import Counter
 from typing import Self
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from edge.camera.source import Frame, FrameSource, Shot
+from edge.camera.source import Frame, FrameSource, KeepsCount, Shot
 from edge.core.clock import Clock, ns
 from edge.core.errors import CameraError, CameraFrozen, CameraLost, CameraTimeout
 from edge.core.preprocess import Image
@@ -33,6 +34,7 @@ class SteadyCamera:
         self._seq: int | None = None
         self._sample: Image | None = None
         self._trouble: CameraError | None = None
+        self._counts = Counter(shots=0, frames=0, opened=0)
 
     @property
     def live(self) -> bool:
@@ -42,6 +44,13 @@ class SteadyCamera:
     def trouble(self) -> str | None:
         """Why it delivered nothing the last time; None after a good frame."""
         return None if self._trouble is None else str(self._trouble)
+
+    def counts(self) -> dict[str, int]:
+        """Since the gate started (docs/cameras.md): shots, frames that answered them, how often
+        it was opened, and what the camera itself knows."""
+        counted = self._counts.copy()
+        counted.update(self._own_counts())
+        return dict(counted)
 
     def __enter__(self) -> Self:
         self.probe()
@@ -60,6 +69,7 @@ class SteadyCamera:
     def grab(self, shot: Shot, timeout_s: float) -> Frame:
         """A frame that is not the last one again. Raises CameraTimeout, CameraLost, and
         CameraFrozen; after the latter two, and until the camera is open again, the same error."""
+        self._counts["shots"] += 1
         if not self.probe():
             raise type(self._trouble or CameraLost())(self.trouble or "not open")
         try:
@@ -82,6 +92,7 @@ class SteadyCamera:
             raise lost from error
         self._timeouts = self._attempts = 0
         self._trouble = None
+        self._counts["frames"] += 1
         return frame
 
     def _refuse_if_frozen(self, frame: Frame) -> None:
@@ -96,6 +107,11 @@ class SteadyCamera:
                 f"switch it off and on"
             )
 
+    def _own_counts(self) -> Counter[str]:
+        """The camera's, which begin anew when it is opened."""
+        camera = self._camera
+        return Counter(camera.counts() if isinstance(camera, KeepsCount) else {})
+
     def _try_to_open(self) -> None:
         try:
             self._camera.__enter__()
@@ -106,6 +122,7 @@ class SteadyCamera:
             self._wait(CameraLost(f"its driver failed: {error!r}"))
             return
         self._open, self._seq, self._timeouts = True, None, 0
+        self._counts["opened"] += 1
         _log.info("camera_open", camera=self._name, attempts=self._attempts + 1)
 
     def _wait(self, trouble: CameraError) -> None:
@@ -119,6 +136,7 @@ class SteadyCamera:
     def _close(self) -> None:
         if self._open:
             self._open = False
+            self._counts.update(self._own_counts())
             self._camera.__exit__(None, None, None)
 
 

@@ -1,6 +1,14 @@
 """`station.toml` -> one frozen StationConfig, with the only defaults; unknown keys are errors."""
 
-from edge.config.cameras import Camera, GigeSettings, ReplaySettings, SimulatorSettings, UsbSettings
+from edge.config.cameras import (
+    Camera,
+    GigeSettings,
+    LinescanSettings,
+    PicameraSettings,
+    ReplaySettings,
+    SimulatorSettings,
+    UsbSettings,
+)
 from edge.config.sections import Gate, Page, Plc, Predict, Station, Store, Sync
 from edge.config.station import (
     MAX_SOCKET_BYTES,
@@ -15,7 +23,9 @@ __all__ = [
     "Camera",
     "Gate",
     "GigeSettings",
+    "LinescanSettings",
     "Page",
+    "PicameraSettings",
     "Plc",
     "Predict",
     "ReplaySettings",

@@ -46,6 +46,24 @@ class UsbSettings(Section):
     latency_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0  # from exposure to arrival
 
 
+class LinescanSettings(Section):
+    """How lines become frames (camera/linescan.py). The camera makes a line every so many counts
+    of the belt's encoder, and sends them in blocks as high as the region."""
+
+    rows_px: Annotated[int, Field(ge=2, le=16_384)]  # of the frame
+    encoder_chunk: Annotated[str, Field(pattern=r"^\w+$")] | None = None  # None: lines are counted
+    counts_per_line: Annotated[float, Field(gt=0)] = 1.0
+    counts_per_px: Annotated[float, Field(gt=0)] = 1.0  # the belt's way along a square pixel
+    reverse: bool = False  # the encoder counts down while parts come
+    max_gap_px: Annotated[float, Field(ge=0.5, le=100)] = 1.0  # farther from a line, none is there
+
+    @model_validator(mode="after")
+    def _counts_go_one_way(self) -> Self:
+        if self.reverse and self.encoder_chunk is None:
+            raise ValueError("reverse = true needs encoder_chunk: counted lines only go forwards")
+        return self
+
+
 class GigeSettings(Section):
     """A GigE Vision camera (camera/gige.py). What is None stays as the camera has it."""
 
@@ -60,18 +78,57 @@ class GigeSettings(Section):
     gain_db: Annotated[float, Field(ge=0)] | None = None
     packet_bytes: Annotated[int, Field(ge=576, le=16_000)] | None = None
     features: dict[str, bool | int | float | str] = {}  # other GenICam features, set in this order
+    linescan: LinescanSettings | None = None  # None: it takes pictures, not lines
+
+    @model_validator(mode="after")
+    def _lines_come_in_blocks(self) -> Self:
+        if self.linescan is None:
+            return self
+        if self.region is None:
+            raise ValueError("[camera.gige.linescan] needs a region: its h_px is a block's lines")
+        if self.trigger == "Software":
+            raise ValueError(
+                "lines come without a pause: trigger = 'free', or a line such as 'Line1'"
+            )
+        return self
+
+
+class PicameraSettings(Section):
+    """A CSI camera of a Raspberry Pi (camera/picamera.py). Such a camera remembers nothing, so all
+    that could be automatic must be given."""
+
+    number: Annotated[int, Field(ge=0, le=7)] = 0  # as `rpicam-hello --list-cameras` counts
+    width_px: Annotated[int, Field(ge=64, le=16_384)] | None = None  # None: all of the sensor's
+    height_px: Annotated[int, Field(ge=64, le=16_384)] | None = None
+    fps: Annotated[float, Field(gt=0, le=1000)] = 30.0
+    grey: bool = False
+    exposure_us: Annotated[int, Field(gt=0)]
+    gain: Annotated[float, Field(ge=1, le=256)]
+    colour_gains: tuple[float, float] | None = None  # red, blue: the white balance
+    focus_dioptres: Annotated[float, Field(ge=0, le=32)] | None = None  # 1 / distance in metres
+
+    @model_validator(mode="after")
+    def _leaves_nothing_to_chance(self) -> Self:
+        if not self.grey and self.colour_gains is None:
+            raise ValueError("colour_gains = [red, blue] is missing: it locks the white balance")
+        if (self.width_px is None) is not (self.height_px is None):
+            raise ValueError("give both width_px and height_px, or none of them")
+        if self.exposure_us > 1e6 / self.fps:
+            raise ValueError(f"exposure_us = {self.exposure_us} is longer than a frame: lower fps")
+        return self
 
 
 class Camera(Section):
     """One camera. `kind` says which section below it counts."""
 
     name: Name = "main"
-    kind: Literal["simulator", "replay", "usb", "gige"]
+    kind: Literal["simulator", "replay", "usb", "gige", "picamera"]
     grab_timeout_ms: Annotated[int, Field(ge=1, le=60_000)] = 150
     simulator: SimulatorSettings = SimulatorSettings()
     replay: ReplaySettings | None = None
     usb: UsbSettings | None = None
     gige: GigeSettings = GigeSettings()
+    picamera: PicameraSettings | None = None
 
     @model_validator(mode="after")
     def _has_its_section(self) -> Self:
@@ -79,4 +136,6 @@ class Camera(Section):
             raise ValueError("kind = 'replay' needs [camera.replay] with frames = '...'")
         if self.kind == "usb" and self.usb is None:
             raise ValueError("kind = 'usb' needs [camera.usb] with device = '...'")
+        if self.kind == "picamera" and self.picamera is None:
+            raise ValueError("kind = 'picamera' needs [camera.picamera] with exposure_us and gain")
         return self

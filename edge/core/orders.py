@@ -69,6 +69,7 @@ class Status(BaseModel):
     waiting: int  # parts that wait for a person
     heartbeat: int
     counters: dict[str, int]
+    cameras: dict[str, dict[str, int]] = {}  # by name: shots, frames, opened, missed_frames ...
 
 
 class Answer(Message):

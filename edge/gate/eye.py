@@ -59,12 +59,13 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """What the eye learned about the station: causes that hold, causes that are gone, and what
-    was seen to work (cameras by name, "model")."""
+    """What the eye learned about the station: causes that hold, causes that are gone, what was
+    seen to work (cameras by name, "model"), and what each camera counted."""
 
     raised: tuple[tuple[str, str], ...] = ()  # code, detail
     cleared: tuple[str, ...] = ()
     seen_working: tuple[str, ...] = ()
+    cameras: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +161,8 @@ class Eye:
         else:
             notes.cleared.add("predictor_unavailable")
             notes.working.add("model")
-        return notes.frozen()
+        counts = {name: camera.counts() for name, camera in self._cameras.items()}
+        return replace(notes.frozen(), cameras=counts)
 
     def _is_well(self, camera: str, notes: _Notes) -> None:
         """A cause is gone when it is gone for every camera."""

@@ -99,5 +99,7 @@ class EyeThread:
             self._post(self._eye.probe())
 
     def _next_trigger(self, request: LookAt) -> int | None:
-        """When the part after this one came, if it has."""
-        return min((t for t in list(self._triggers) if t > request.triggered_ns), default=None)
+        """From when on a frame may be of the part after this one, if that has come: its sensor may
+        have triggered the camera before the PLC spoke."""
+        later = [at_ns for at_ns in list(self._triggers) if at_ns > request.triggered_ns]
+        return min(later) - ns(request.recipe.frame_lead_ms) if later else None

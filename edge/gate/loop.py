@@ -125,6 +125,7 @@ class InspectionLoop:
         self._heartbeat_ns = ns(heartbeat_ms)
         self._inbox: queue.Queue[Incoming] = queue.Queue(INBOX)
         self._sights: dict[str, Sight] = {}
+        self._cameras: dict[str, dict[str, int]] = {}  # what each counted
         self._beat = 0
         self._next_beat_ns = 0
         self._shown: StateMessage | None = None
@@ -261,6 +262,7 @@ class InspectionLoop:
                 self._cause(ev.RaiseCause(code, detail))
         for code in (*noticed.cleared, *ignored):
             self._cause(ev.ClearCause(code))
+        self._cameras |= {name: dict(counts) for name, counts in noticed.cameras.items()}
         self.conditions.learned((*noticed.seen_working, *(["model"] if ignored else [])))
 
     def _link_changed(self, change: LinkChanged) -> None:
@@ -326,6 +328,7 @@ class InspectionLoop:
             waiting=self.ledger.waiting,
             heartbeat=self._beat,
             counters={**self.ledger.counters, "dropped": self.dropped},
+            cameras=self._cameras,
         )
 
     # ---- time ----

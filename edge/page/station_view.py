@@ -1,5 +1,6 @@
 """The station's own word, as it is shown: pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
@@ -23,6 +24,7 @@ class StationView:
     level_key: str | None
     recipe: str
     model: str
+    cameras: tuple[tuple[str, str], ...]  # those that missed something: name, what
 
 
 def station_view(status: Status | None, away: str | None, zone: tzinfo | None) -> StationView:
@@ -44,7 +46,21 @@ def station_view(status: Status | None, away: str | None, zone: tzinfo | None) -
         level_key=state.level.value if state.level else None,
         recipe=state.recipe or "not known",
         model=state.model or "none",
+        cameras=missed(status.cameras) if status else (),
     )
+
+
+def missed(cameras: Mapping[str, Mapping[str, int]]) -> tuple[tuple[str, str], ...]:
+    """The cameras that missed something since the gate started, and what."""
+    found = []
+    for name, counts in cameras.items():
+        shots, lost = counts.get("shots", 0), counts.get("missed_frames", 0)
+        without = shots - counts.get("frames", 0)
+        said = [f"{without:,} of {shots:,} pictures did not come"] if without else []
+        said += [f"{lost:,} frame{'' if lost == 1 else 's'} lost on the way"] if lost else []
+        if said:
+            found.append((name, ", ".join(said)))
+    return tuple(found)
 
 
 def _since(at: datetime | None, zone: tzinfo | None) -> str | None:

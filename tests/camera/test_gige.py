@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from edge.camera.aravis import aravis
-from edge.camera.gige import GigeCamera
+from edge.camera.gige import BUFFERS, GigeCamera
+from edge.camera.opening import open_camera
 from edge.camera.source import Shot
 from edge.camera.steady import SteadyCamera
 from edge.clock import SystemClock
-from edge.config import GigeSettings
+from edge.config import Camera, GigeSettings
 from edge.core.errors import CameraError, CameraLost, CameraTimeout
 from edge.core.recipe import Roi
 
@@ -54,9 +55,13 @@ def plug() -> Iterator[Plug]:
         fake.wait()
 
 
-def camera(**settings: object) -> GigeCamera:
+def gige(**settings: object) -> Camera:
     usual = {"id": HERE, "region": {"x_px": 0, "y_px": 0, "w_px": 320, "h_px": 240}}
-    return GigeCamera(GigeSettings.model_validate(usual | settings), SystemClock())
+    return Camera(kind="gige", gige=GigeSettings.model_validate(usual | settings))
+
+
+def camera(**settings: object) -> GigeCamera:
+    return GigeCamera(gige(**settings).gige, SystemClock())
 
 
 def shot(lead_ns: int = 0) -> Shot:
@@ -140,6 +145,170 @@ def test_what_the_camera_does_not_take_is_refused_by_name(
     plug()
     with pytest.raises(CameraLost, match=complaint):
         camera(**settings).__enter__()
+
+
+def test_free_running_camera_that_nobody_asks_loses_no_frame(plug: Plug) -> None:
+    plug()
+    with camera(trigger="free", features={"AcquisitionFrameRate": 200.0}) as source:
+        time.sleep(0.5)  # far more than there are buffers
+        asked = shot()
+        seq = source.grab(asked, 1.0).seq
+        counted = source.counts()
+    assert seq > 2 * BUFFERS
+    assert counted["missed_frames"] == 0 and counted["broken_frames"] == 0
+    assert source.counts() == {}
+
+
+def test_frames_that_no_part_waits_for_are_counted_where_a_sensor_triggers(plug: Plug) -> None:
+    plug()
+    with camera(trigger="Line0", features={"TriggerMode": "Off"}) as source:  # nobody pulses it
+        time.sleep(1.0)
+        source.grab(shot(), 1.0)
+        assert source.counts()["unused_frames"] > BUFFERS
+
+
+class Stream:
+    """One whole 2x2 frame after the other, with these ids."""
+
+    class Kind:
+        value_nick = "buffer-done"
+
+    def __init__(self, *frame_ids: int) -> None:
+        self.made = [Buffer(frame_id) for frame_id in frame_ids]
+        self.given_back: list[Buffer] = []
+
+    def try_pop_buffer(self) -> "Buffer":
+        return self.made.pop(0)
+
+    def push_buffer(self, buffer: "Buffer") -> None:
+        self.given_back.append(buffer)
+
+    def get_n_buffers(self) -> tuple[int, int]:
+        return 8, 0
+
+
+class Buffer:
+    def __init__(self, frame_id: int) -> None:
+        self.frame_id = frame_id
+
+    def get_frame_id(self) -> int:
+        return self.frame_id
+
+    def get_timestamp(self) -> int:
+        return 0
+
+    def get_status(self) -> object:
+        return aravis().BufferStatus.SUCCESS
+
+    def get_image_width(self) -> int:
+        return 2
+
+    get_image_height = get_image_width
+
+    def get_data(self) -> bytes:
+        return bytes(4)
+
+
+@pytest.mark.parametrize(("trigger", "answered"), [("Line1", [1, 2, 5]), ("free", [1, 2, 4, 5])])
+def test_frame_in_front_of_which_one_is_missing_may_be_the_next_parts(
+    trigger: str, answered: list[int]
+) -> None:
+    """Only where a sensor triggers; where the camera runs free, any frame from now on will do."""
+    source = camera(trigger=trigger)
+    stream = Stream(1, 2, 4, 5)
+    source._stream = stream
+    asked = shot()
+    frames = []
+    for _ in range(4):
+        source._on_stream(None, Stream.Kind, None)
+        with suppress(CameraTimeout):
+            frames.append(source.grab(asked, 0.1).seq)
+    assert frames == answered and len(stream.given_back) == 4
+    assert source._ids.missed == 1
+
+
+# ---- lines: the fake one's frames as blocks of them ----
+
+BLOCKS = {
+    "region": {"x_px": 0, "y_px": 0, "w_px": 128, "h_px": 16},
+    "trigger": "free",
+    "features": {"AcquisitionFrameRate": 200.0},
+}
+
+
+def test_blocks_of_lines_become_one_frame_a_part(plug: Plug) -> None:
+    plug()
+    lines = {"rows_px": 100}
+    source = open_camera(gige(**BLOCKS, linescan=lines), SystemClock())
+    with source:
+        seqs = []
+        for _ in range(5):
+            time.sleep(0.1)
+            asked = shot()
+            frame = source.grab(asked, 1.0)
+            assert frame.image.shape == (100, 128)
+            assert asked.triggered_at_ns <= frame.exposed_at_ns
+            seqs.append(frame.seq)
+        assert np.diff(seqs).min() >= 7  # blocks of 16 lines
+
+
+def test_squeezed_lines_take_as_many_blocks_as_the_belt_takes_to_pass(plug: Plug) -> None:
+    plug()
+    lines = {"rows_px": 50, "counts_per_line": 1.0, "counts_per_px": 4.0}
+    with open_camera(gige(**BLOCKS, linescan=lines), SystemClock()) as source:
+        before = source.grab(shot(), 1.0)
+        time.sleep(0.1)
+        assert source.grab(shot(), 1.0).seq - before.seq >= 50 * 4 // 16
+
+
+def test_camera_that_loses_packets_makes_no_frame_of_lines(plug: Plug) -> None:
+    plug("-r", "300")  # of a thousand packets
+    lines = {"rows_px": 400}
+    with open_camera(gige(**BLOCKS, linescan=lines), SystemClock()) as source:
+        for _ in range(3):
+            with pytest.raises(CameraTimeout):
+                source.grab(shot(), 0.5)
+            time.sleep(0.05)
+
+
+def test_encoder_that_the_camera_does_not_tell_is_refused(plug: Plug) -> None:
+    plug()
+    lines = {"rows_px": 100, "encoder_chunk": "EncoderValue"}
+    with pytest.raises(CameraLost, match="encoder_chunk: this camera has no chunks"):
+        camera(**BLOCKS, linescan=lines).__enter__()
+
+
+CHUNKS = """
+<Boolean Name="ChunkModeActive"><pValue>ChunkModeRegister</pValue></Boolean>
+<Enumeration Name="ChunkSelector">
+  <EnumEntry Name="EncoderValue"><Value>1</Value></EnumEntry><pValue>ChunkSelectorRegister</pValue>
+</Enumeration>
+<Boolean Name="ChunkEnable"><pValue>ChunkEnableRegister</pValue></Boolean>
+<Port Name="ChunkPort"><ChunkID>CAFE</ChunkID></Port>
+<IntReg Name="ChunkEncoderValue"><Address>0</Address><Length>4</Length>
+  <AccessMode>RO</AccessMode><pPort>ChunkPort</pPort><Endianess>BigEndian</Endianess></IntReg>
+""" + "".join(
+    f"""<IntReg Name="{name}Register"><Address>{address}</Address><Length>4</Length>
+    <AccessMode>RW</AccessMode><pPort>Device</pPort><Endianess>BigEndian</Endianess></IntReg>"""
+    for name, address in (("ChunkMode", 0x900), ("ChunkSelector", 0x904), ("ChunkEnable", 0x908))
+)
+
+
+def test_encoder_is_switched_on_and_frames_without_it_are_refused(
+    plug: Plug, tmp_path: Path
+) -> None:
+    """The fake one can be told that it has chunks, but sends none."""
+    from gi.repository import Gio
+
+    xml = Gio.resources_lookup_data("/org/aravis/arv-fake-camera.xml", 0).get_data().decode()
+    description = tmp_path / "chunks.xml"
+    description.write_text(xml.replace("</RegisterDescription>", f"{CHUNKS}</RegisterDescription>"))
+    plug("-g", str(description))
+    lines = {"rows_px": 100, "encoder_chunk": "EncoderValue"}
+    with camera(**BLOCKS, linescan=lines) as source:
+        assert source._camera.get_chunk_mode() and source._camera.get_chunk_state("EncoderValue")
+        with pytest.raises(CameraLost, match="EncoderValue: its frames carry no chunks"):
+            source.grab(shot(), 0.5)
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ class ScriptedCamera:
     openings: list[Exception | None] = field(default_factory=list)
     seq: int = 0
     exposures: int = 0
-    counts: bool = True
+    numbers: bool = True
     opened: int = 0
     closed: int = 0
 
@@ -36,7 +36,7 @@ class ScriptedCamera:
         step = self.script.pop(0) if self.script else None
         if isinstance(step, Exception):
             raise step
-        self.seq += self.counts
+        self.seq += self.numbers
         self.exposures += 1
         fresh = np.random.default_rng(self.exposures).integers(0, 256, (40, 30), dtype=np.uint8)
         return Frame(fresh if step is None else step, self.seq, 0)
@@ -60,6 +60,46 @@ def wait(clock, seconds):
 def test_good_frames_pass_through(steady, shot):
     assert [steady.grab(shot(), 1).seq for _ in range(3)] == [1, 2, 3]
     assert steady.trouble is None
+
+
+def test_shots_frames_and_openings_are_counted(steady, camera, clock, shot):
+    camera.script = [None, CameraTimeout("none"), CameraLost("cable")]
+    steady.grab(shot(), 1)
+    for _ in range(3):  # late, lost, and still away
+        with pytest.raises(CameraError):
+            steady.grab(shot(), 1)
+    wait(clock, BACKOFF_S[0])
+    steady.grab(shot(), 1)
+    assert steady.counts() == {"shots": 5, "frames": 2, "opened": 2}
+
+
+@dataclass
+class CountingCamera(ScriptedCamera):
+    """Knows what it missed since it was opened."""
+
+    missed: int = 0
+
+    def __enter__(self):
+        self.missed = 0
+        return super().__enter__()
+
+    def counts(self):
+        return {"missed_frames": self.missed} if self.opened > self.closed else {}
+
+
+def test_what_the_camera_itself_missed_is_kept_when_it_is_reopened(clock, shot):
+    camera = CountingCamera()
+    with SteadyCamera(camera, "main", clock) as steady:
+        assert steady.counts()["missed_frames"] == 0
+        camera.missed = 3
+        camera.script = [CameraLost("cable")]
+        with pytest.raises(CameraLost):
+            steady.grab(shot(), 1)
+        assert steady.counts()["missed_frames"] == 3
+        wait(clock, BACKOFF_S[0])
+        steady.grab(shot(), 1)
+        camera.missed = 2
+        assert steady.counts()["missed_frames"] == 5
 
 
 def test_camera_that_is_not_there_at_the_start_is_found_later(clock, shot):
@@ -137,7 +177,7 @@ def test_frame_between_timeouts_starts_the_count_again(steady, camera, shot):
 
 def test_counter_that_stands_is_a_frozen_camera(steady, camera, shot):
     steady.grab(shot(), 1)
-    camera.counts = False
+    camera.numbers = False
     with pytest.raises(CameraFrozen, match="stands at frame 1"):
         steady.grab(shot(), 1)
 

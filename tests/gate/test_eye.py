@@ -203,3 +203,12 @@ def test_probe_between_parts_notices_that_the_model_is_away_and_back(rig: Rig) -
     assert "predictor_unavailable" in dict(rig.eye.probe().raised)
     rig.predictor.fails = None
     assert "predictor_unavailable" in rig.eye.probe().cleared
+
+
+def test_probe_tells_what_each_camera_counted(rig: Rig) -> None:
+    rig.look()
+    rig.camera.fails = CameraTimeout("nothing in 100 ms")
+    rig.look()
+    views = len(RECIPE.views)
+    counted = {"shots": 2 * views, "frames": views, "opened": 1}
+    assert rig.eye.probe().cameras == {"main": counted}

@@ -182,6 +182,14 @@ def test_status_tells_state_causes_and_counts(rig: Rig) -> None:
     assert status.counters["accepted"] == 1
 
 
+def test_status_tells_what_each_camera_counted_last(rig: Rig) -> None:
+    rig.run(Noticed(cameras={"main": {"shots": 1}, "side": {"shots": 4}}))
+    rig.run(Noticed(cameras={"main": {"shots": 2, "missed_frames": 1}}), StatusAsked(1))
+    status = rig.replies[-1].status
+    assert status is not None
+    assert status.cameras == {"main": {"shots": 2, "missed_frames": 1}, "side": {"shots": 4}}
+
+
 def test_full_inbox_refuses_and_counts(rig: Rig) -> None:
     assert all(rig.loop.post(ev.Tick()) for _ in range(INBOX))
     assert not rig.loop.post(ev.Tick())

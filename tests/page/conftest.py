@@ -157,6 +157,7 @@ class FakeGate:
             waiting=len(self.plant.reader.waiting(100)),
             heartbeat=next(self._beats),
             counters={"accepted": 1},
+            cameras={"main": {"shots": 9, "frames": 8, "opened": 1, "missed_frames": 1}},
         )
 
     def _review(self, order: ReviewOrder) -> Answer:

@@ -170,6 +170,11 @@ def test_api_limit(site, plant):
         assert site.ask("GET", f"/api/parts?limit={limit}")[0] == 422, limit
 
 
+def test_technician_sees_what_a_camera_missed(site):
+    assert site.json("/api/status")["gate"]["cameras"]["main"]["missed_frames"] == 1
+    assert "1 of 9 pictures did not come, 1 frame lost on the way" in site.get("/")
+
+
 def test_api_status_of_a_gate_that_is_away(site, gate):
     gate.away = "connection refused"
     status = site.json("/api/status")

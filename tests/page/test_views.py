@@ -12,7 +12,7 @@ from edge.core.recipe import Recipe, Roi, View
 from edge.core.records import ViewRecord
 from edge.page import words
 from edge.page.pictures import WHOLE_FRAME, Box, heat_box, png_size, thumbnail
-from edge.page.station_view import station_view
+from edge.page.station_view import missed, station_view
 from edge.page.views import Setting, card, detail, question, record_of
 
 AT = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
@@ -75,6 +75,19 @@ def test_gate_away_is_offline_with_what_to_do():
     assert "restarts by itself" in view.action
     assert view.detail == "connection refused"
     assert view.level_key is None
+
+
+def test_cameras_that_missed_something_say_so_with_how_many_of_how_many():
+    assert missed(
+        {
+            "top": {"shots": 1204, "frames": 1204, "opened": 1, "missed_frames": 0},
+            "side": {"shots": 1204, "frames": 1202, "opened": 3},
+            "rim": {"shots": 7, "frames": 6, "opened": 1, "missed_frames": 1},
+        }
+    ) == (
+        ("side", "2 of 1,204 pictures did not come"),
+        ("rim", "1 of 7 pictures did not come, 1 frame lost on the way"),
+    )
 
 
 # ---- parts ----
