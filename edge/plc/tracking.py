@@ -99,6 +99,7 @@ class Tracker:
         self._at_um = at_um
         self._farthest_um = at_um
         self._blind_until_um = self._clear_um(at_um)
+        self._let_through = False  # what the diverter has done since the last event
         self._parts: OrderedDict[Key, _Part] = OrderedDict()
         self._known: OrderedDict[Key, None] = OrderedDict()
 
@@ -116,7 +117,9 @@ class Tracker:
                 self._acknowledge()
             case Lost():
                 self._lose()
-        return decided + self._settle(now_ns)
+        decided += self._settle(now_ns)
+        self._let_through = not self.rejecting if self._belt.rest_passes else self.passing
+        return decided
 
     @property
     def passing(self) -> bool:
@@ -208,9 +211,9 @@ class Tracker:
         if part.passes is False or (gone and not first):
             return []
         why = self._against(part, now_ns)
-        if gone and why is not None and self._belt.rest_passes:
-            self._lock(f"part {part.key[0]} was past the diverter before it could move")
-        if gone and why is None and not self._belt.rest_passes:
+        if why is not None and first and self._let_through and self._rel_um(part) > 0:
+            self._lock(f"part {part.key[0]} was past the diverter before that could move")
+        if why is None and gone and not self._let_through:
             why = "it was past the diverter before that could move"
         part.passes = why is None
         return [Decided(part.key, why)] if first or why is not None else []
