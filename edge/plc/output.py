@@ -33,6 +33,7 @@ from edge.plc.panel import Panel, safe_levels
 log = structlog.get_logger()
 
 INBOX = 4000  # words; as many as the inspection loop holds
+RETRY_MS = 50  # until a lock is told again that nobody heard
 HUNG_S = 5.0  # a chip behind a bus may hang; its calls have no timeout of their own
 
 
@@ -155,7 +156,9 @@ class Outputs:
 
     def _patience_ms(self) -> int:
         now_ns = self._clock.monotonic_ns()
-        return max(0, math.ceil(ms(self._panel.due_ns(now_ns) - now_ns)))
+        due_ms = max(0, math.ceil(ms(self._panel.due_ns(now_ns) - now_ns)))
+        told = self._panel.locked == self._told_locked
+        return due_ms if told else min(due_ms, RETRY_MS)
 
 
 def _belt(settings: Gpio, wires: Wires) -> TimedBelt | EncodedBelt:
