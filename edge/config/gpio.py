@@ -1,6 +1,5 @@
 """The section of inputs and outputs: lines of a GPIO chip, and the belt that carries the parts."""
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -77,7 +76,7 @@ class Lamps(Section):
 class Gpio(Section):
     """Everything beside `chip` may be left out."""
 
-    chip: Path = Path("/dev/gpiochip0")
+    chip: Annotated[str, Field(pattern=r"^/dev/\w+$")] = "/dev/gpiochip0"
     belt_mm_s: Annotated[float, Field(gt=0, le=20_000)] | None = None  # without an encoder
     encoder: EncoderInput | None = None
     trigger: TriggerInput | None = None

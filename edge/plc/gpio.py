@@ -72,11 +72,10 @@ class Wires:
         self._numbers = EdgeNumbers()
         self._out = self._in = None
         try:
-            chip = str(settings.chip)
             if self._outputs:
-                self._out = request_lines(chip, _driven(settings, self._shown), CONSUMER)
+                self._out = request_lines(settings.chip, _driven(settings, self._shown), CONSUMER)
             if self._inputs:
-                self._in = request_lines(chip, _read(settings), CONSUMER, BUFFER)
+                self._in = request_lines(settings.chip, _read(settings), CONSUMER, BUFFER)
         except ImportError as error:
             raise GpioError(
                 f"[gpio] needs libgpiod: pip install 'linegate[pi]': {error}"

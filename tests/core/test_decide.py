@@ -126,7 +126,9 @@ def test_number_that_is_no_score_is_a_bad_prediction(score: float) -> None:
 
 @pytest.mark.parametrize("level", DECIDING)
 @pytest.mark.parametrize("score", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("block", [Reason.DRIFT, Reason.CHALLENGE_FAILED])
+@pytest.mark.parametrize(
+    "block", [Reason.DRIFT, Reason.CHALLENGE_FAILED, Reason.REJECT_UNCONFIRMED]
+)
 def test_blocked_station_passes_nothing(level: Level, score: float, block: Reason) -> None:
     decision = judged(looks(score, score), level, block)
     assert (decision.verdict, decision.by) == (REWORK, By.FAILSAFE)

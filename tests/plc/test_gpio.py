@@ -9,12 +9,12 @@ import gpiod
 import pytest
 from gpiod.line import Bias, Direction, Value
 from gpiod.line import Edge as Detection
+from plc.chip import FakeChip, FakeRequest, history
 
 from edge.config import Gpio
 from edge.core.errors import GpioError
 from edge.plc.gpio import Wires, libgpiod
 from edge.plc.panel import Edge, Missed, safe_levels
-from plc.chip import FakeChip, FakeRequest, history
 
 TRIGGER, CONFIRM, BUTTON, A, B = 4, 5, 6, 7, 8
 DIVERTER, GREEN, YELLOW, RED, WATCHDOG = 20, 21, 22, 23, 24
@@ -69,14 +69,14 @@ def test_fake_chip_is_asked_as_libgpiod_is() -> None:
 
 
 def test_missing_chip_says_what_to_do() -> None:
-    settings = gpio(chip="/dev/gpiochip-none")
-    with pytest.raises(GpioError, match="gpio.chip /dev/gpiochip-none: .*gpioinfo"):
+    settings = gpio(chip="/dev/gpiochip_none")
+    with pytest.raises(GpioError, match=r"gpio\.chip /dev/gpiochip_none: .*gpioinfo"):
         Wires(settings, safe_levels(settings), libgpiod)
 
 
 def test_file_that_is_no_chip_says_what_to_do() -> None:
     settings = gpio(chip="/dev/null")
-    with pytest.raises(GpioError, match="gpio.chip /dev/null"):
+    with pytest.raises(GpioError, match=r"gpio\.chip /dev/null"):
         Wires(settings, safe_levels(settings), libgpiod)
 
 

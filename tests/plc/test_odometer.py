@@ -65,9 +65,7 @@ def test_way_back_is_the_way_there(steps: list[bool]) -> None:
     at = 0
     for forward in steps:
         at += 1 if forward else -1
-        channel, rising = (
-            FORWARD[(at - 1) % 4] if forward else _undone(FORWARD[at % 4])
-        )
+        channel, rising = FORWARD[(at - 1) % 4] if forward else _undone(FORWARD[at % 4])
         belt.edge(channel, rising)
     assert belt.at_um(0) == at * 1000
 

@@ -31,6 +31,9 @@ FAST = {  # a whole way in 120 ms
 }
 
 
+UNTIL = datetime(2026, 1, 1, tzinfo=UTC)
+
+
 class Rig:
     """The outputs on their chip, and what they said."""
 
@@ -41,9 +44,7 @@ class Rig:
         self.deaf = 0  # so often nobody hears of a lock
         self.died = threading.Event()
         settings: Gpio = gpio(**{**FAST, **more})
-        self.outputs = Outputs(
-            settings, 250, "run1", None, self.chip.request_lines, SystemClock()
-        )
+        self.outputs = Outputs(settings, 250, "run1", None, self.chip.request_lines, SystemClock())
 
     def start(self) -> None:
         self.outputs.start(self.parts.append, self._locked, self.died.set)
@@ -57,7 +58,7 @@ class Rig:
     def answer(self, trigger: Trigger, verdict: Verdict = Verdict.PASS) -> None:
         message = VerdictMessage(
             part_id=trigger.part_id, seq=trigger.seq, inspection_id="i", verdict=verdict,
-            by=By.MODEL, recipe="disc", latency_ms=1.0, valid_until=datetime(2026, 1, 1, tzinfo=UTC),
+            by=By.MODEL, recipe="disc", latency_ms=1.0, valid_until=UNTIL,
         )  # fmt: skip
         self.outputs.post(panel.Answered(message, None))
 
@@ -199,7 +200,7 @@ def test_line_tells_both_the_plc_and_the_outputs(rig: Rig) -> None:
     line.publish_verdict(
         VerdictMessage(
             part_id=rig.parts[0].part_id, seq=1, inspection_id="i", verdict=Verdict.PASS,
-            by=By.MODEL, recipe="disc", latency_ms=1.0, valid_until=datetime(2026, 1, 1, tzinfo=UTC),
+            by=By.MODEL, recipe="disc", latency_ms=1.0, valid_until=UNTIL,
         ),
         None,
     )  # fmt: skip

@@ -179,9 +179,7 @@ class BeltMachine(RuleBasedStateMachine):
         assert self.tracker.locked is None
 
 
-def torment(
-    kind: type[Tracker], examples: int, phases: tuple[Phase, ...] = tuple(Phase)
-) -> None:
+def torment(kind: type[Tracker], examples: int, phases: tuple[Phase, ...] = tuple(Phase)) -> None:
     machine = type("Machine", (BeltMachine,), {"kind": kind})
     run_state_machine_as_test(
         machine,
