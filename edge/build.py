@@ -45,7 +45,6 @@ from edge.sync.sync_db import DeliveredReader
 from edge.watch.conditions import Conditions
 
 REJECT_UNCONFIRMED = "reject_unconfirmed"  # the cause, and where the ledger remembers it
-LATCHED = (CHALLENGE_FAILED, REJECT_UNCONFIRMED)  # causes that a restart must not clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,7 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
         ledger.commit([*left, *_settings_kept(config), *careful])
         meta = ledger.meta
         undo.pop_all()
+    has_button = config.gpio is not None and config.gpio.acknowledge is not None
     writer = Writer(ledger)
     images = _image_writer(config, writer, ballast, clock)
     writer.start()
@@ -86,7 +86,7 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
             images,
             Level(meta.get("level", config.gate.level)),
             meta.get("recipe", config.gate.recipe),
-            _causes_from_before(meta, damaged),
+            _causes_from_before(meta, damaged, has_button),
             tuple(owed(open_parts, left)),
         )
     finally:
@@ -101,11 +101,12 @@ def _settings_kept(config: StationConfig) -> list[Write]:
 
 
 def _causes_from_before(
-    meta: Mapping[str, str], damaged: str | None
+    meta: Mapping[str, str], damaged: str | None, has_button: bool
 ) -> tuple[tuple[str, str], ...]:
+    """A restart clears nothing that a person must; a station that was rebuilt has no button."""
     causes = [("ledger_damaged", damaged)] if damaged else []
-    latched = [(code, meta[code]) for code in LATCHED if meta.get(code)]
-    return (*causes, *latched)
+    latched = [CHALLENGE_FAILED, *([REJECT_UNCONFIRMED] if has_button else [])]
+    return (*causes, *((code, meta[code]) for code in latched if meta.get(code)))
 
 
 def _open_ledger(config: StationConfig, clock: Clock) -> tuple[LedgerDb, str | None]:
@@ -192,7 +193,7 @@ def inspection_loop(
 
 @contextmanager
 def gate(
-    config: StationConfig, clock: Clock, request_lines: RequestLines | None = None
+    config: StationConfig, clock: Clock, request_lines: RequestLines = libgpiod
 ) -> Iterator[InspectionLoop]:
     """The whole gate of a station, linked to its line, its wires and its control socket.
     `request_lines` is the GPIO chip, if not the box's own."""
@@ -209,7 +210,7 @@ def gate(
     control = ControlServer(config.control_socket, lambda message: bool(posts[0](message)), clock)
     with (
         memory(config, clock) as kept,
-        _outputs(config, kept, request_lines or libgpiod, clock) as outputs,
+        _outputs(config, kept, request_lines, clock) as outputs,
         PredictClient(config.predict_socket) as predictor,
         inspection_loop(
             config,

@@ -20,10 +20,9 @@ def problems(config: StationConfig, recipes: Iterable[Recipe], shelf: Shelf) -> 
     for recipe in recipes:
         yield from model_problem(config, recipe, shelf)
         yield from _beyond_the_frame(config, recipe)
+        yield from _too_late_for_the_diverter(config, recipe)
     for camera in config.camera:
         yield from _unreadable_frames(camera)
-    for recipe in recipes:
-        yield from _too_late_for_the_diverter(config, recipe)
     yield from _unreadable("plc.password_file", config.plc.password_file)
     yield from _unreadable("sync.password_file", config.sync.password_file)
 

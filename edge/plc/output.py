@@ -33,6 +33,7 @@ from edge.plc.panel import Panel, safe_levels
 log = structlog.get_logger()
 
 INBOX = 4000  # words; as many as the inspection loop holds
+IDLE_MS = 1000  # between two turns at the most, so that `hangs` can be told
 RETRY_MS = 50  # until a lock is told again that nobody heard
 HUNG_S = 5.0  # a chip behind a bus may hang; its calls have no timeout of their own
 
@@ -76,6 +77,7 @@ class Outputs:
         self._on_part = on_part
         self._on_lock = on_lock
         self._on_death = on_death
+        self._turned_ns = self._clock.monotonic_ns()
         self._thread.start()
 
     def post(self, event: panel.Event) -> None:
@@ -158,7 +160,7 @@ class Outputs:
         now_ns = self._clock.monotonic_ns()
         due_ms = max(0, math.ceil(ms(self._panel.due_ns(now_ns) - now_ns)))
         told = self._panel.locked == self._told_locked
-        return due_ms if told else min(due_ms, RETRY_MS)
+        return min(due_ms, IDLE_MS if told else RETRY_MS)
 
 
 def _belt(settings: Gpio, wires: Wires) -> TimedBelt | EncodedBelt:
