@@ -11,20 +11,25 @@ from random import Random
 from edge.camera.opening import steady_camera
 from edge.config import StationConfig, load_recipes
 from edge.core.clock import Clock
-from edge.core.messages import Level, VerdictMessage
+from edge.core.messages import Level, Trigger, VerdictMessage
 from edge.core.orders import Answer
 from edge.core.topics import LineTopics
 from edge.gate.album import Album
 from edge.gate.control import ControlServer
 from edge.gate.doorway import incoming
+from edge.gate.events import Triggered
 from edge.gate.eye import Eye, Noticed, Predictor
 from edge.gate.eye_thread import EyeThread
 from edge.gate.ledger import Ledger
-from edge.gate.loop import InspectionLoop, Line
+from edge.gate.loop import Died, InspectionLoop, Line
+from edge.gate.outcomes import of_note
 from edge.gate.recovery import closures, owed
 from edge.gate.rules import Limits, rules_of
 from edge.gate.standing import CHALLENGE_FAILED, Standing
+from edge.plc.gpio import RequestLines, libgpiod
 from edge.plc.link import LinkEvent, PlcLink
+from edge.plc.output import Outputs, WiredLine
+from edge.plc.panel import Arrived
 from edge.predict.bundle import find_bundles
 from edge.predict.client import PredictClient
 from edge.store.ballast import Ballast
@@ -38,6 +43,8 @@ from edge.store.writer import Writer
 from edge.store.writes import SetMeta, Write
 from edge.sync.sync_db import DeliveredReader
 from edge.watch.conditions import Conditions
+
+REJECT_UNCONFIRMED = "reject_unconfirmed"  # the cause, and where the ledger remembers it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
         ledger.commit([*left, *_settings_kept(config), *careful])
         meta = ledger.meta
         undo.pop_all()
+    has_button = config.gpio is not None and config.gpio.acknowledge is not None
     writer = Writer(ledger)
     images = _image_writer(config, writer, ballast, clock)
     writer.start()
@@ -78,7 +86,7 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
             images,
             Level(meta.get("level", config.gate.level)),
             meta.get("recipe", config.gate.recipe),
-            _causes_from_before(meta, damaged),
+            _causes_from_before(meta, damaged, has_button),
             tuple(owed(open_parts, left)),
         )
     finally:
@@ -93,11 +101,12 @@ def _settings_kept(config: StationConfig) -> list[Write]:
 
 
 def _causes_from_before(
-    meta: Mapping[str, str], damaged: str | None
+    meta: Mapping[str, str], damaged: str | None, has_button: bool
 ) -> tuple[tuple[str, str], ...]:
-    failed = meta.get(CHALLENGE_FAILED)
+    """A restart clears nothing that a person must; a station that was rebuilt has no button."""
     causes = [("ledger_damaged", damaged)] if damaged else []
-    return (*causes, *([(CHALLENGE_FAILED, failed)] if failed else []))
+    latched = [CHALLENGE_FAILED, *([REJECT_UNCONFIRMED] if has_button else [])]
+    return (*causes, *((code, meta[code]) for code in latched if meta.get(code)))
 
 
 def _open_ledger(config: StationConfig, clock: Clock) -> tuple[LedgerDb, str | None]:
@@ -140,8 +149,9 @@ def inspection_loop(
     predictor: Predictor,
     reply: Callable[[int, Answer], None],
     clock: Clock,
+    dead: Callable[[], str | None] = lambda: None,
 ) -> Iterator[InspectionLoop]:
-    """The loop with its eye, ready to `run`."""
+    """The loop with its eye, ready to `run`. `dead` names another thread that ended or hangs."""
     manifests = {n: e.manifest for n, e in find_bundles(config.predict.models).newest.items()}
     recipes = load_recipes(config)
     rules = rules_of(recipes, manifests)
@@ -169,7 +179,7 @@ def inspection_loop(
         models={name: rule.model for name, rule in rules.items() if rule.model is not None},
         clock=clock,
         heartbeat_ms=config.gate.heartbeat_ms,
-        dead=lambda: _dead(thread, kept.writer),
+        dead=lambda: _dead(thread, kept.writer) or dead(),
         owed=kept.owed,
     )
     thread = EyeThread(eye, cameras, loop.post, config.gate.max_in_flight, clock)
@@ -182,11 +192,16 @@ def inspection_loop(
 
 
 @contextmanager
-def gate(config: StationConfig, clock: Clock) -> Iterator[InspectionLoop]:
-    """The whole gate of a station, linked to its line and its control socket."""
+def gate(
+    config: StationConfig, clock: Clock, request_lines: RequestLines = libgpiod
+) -> Iterator[InspectionLoop]:
+    """The whole gate of a station, linked to its line, its wires and its control socket.
+    `request_lines` is the GPIO chip, if not the box's own."""
     posts: list[Callable[..., object]] = []
 
     def hear(said: LinkEvent) -> None:
+        if isinstance(said, Trigger) and outputs is not None:
+            outputs.post(Arrived((said.part_id, said.seq)))
         message = incoming(said, clock.now())
         if message is not None:
             posts[0](message)
@@ -195,10 +210,21 @@ def gate(config: StationConfig, clock: Clock) -> Iterator[InspectionLoop]:
     control = ControlServer(config.control_socket, lambda message: bool(posts[0](message)), clock)
     with (
         memory(config, clock) as kept,
+        _outputs(config, kept, request_lines, clock) as outputs,
         PredictClient(config.predict_socket) as predictor,
-        inspection_loop(config, kept, link, predictor, control.reply, clock) as loop,
+        inspection_loop(
+            config,
+            kept,
+            link if outputs is None else WiredLine(link, outputs),
+            predictor,
+            control.reply,
+            clock,
+            lambda: "the outputs" if outputs is not None and outputs.hangs else None,
+        ) as loop,
     ):
         posts.append(loop.offer)
+        if outputs is not None:
+            _start(outputs, loop, kept, clock)
         link.start()
         control.start()
         try:
@@ -206,6 +232,39 @@ def gate(config: StationConfig, clock: Clock) -> Iterator[InspectionLoop]:
         finally:
             control.close()
             link.close()
+
+
+@contextmanager
+def _outputs(
+    config: StationConfig, kept: Memory, request_lines: RequestLines, clock: Clock
+) -> Iterator[Outputs | None]:
+    if config.gpio is None:
+        yield None
+        return
+    locked = dict(kept.causes).get(REJECT_UNCONFIRMED)
+    run = secrets.token_hex(4)
+    outputs = Outputs(config.gpio, config.gate.heartbeat_ms, run, locked, request_lines, clock)
+    try:
+        yield outputs
+    finally:
+        outputs.close()
+
+
+def _start(outputs: Outputs, loop: InspectionLoop, kept: Memory, clock: Clock) -> None:
+    """From now on the outputs hear of parts and tell the loop."""
+
+    def locked(why: str | None) -> bool:
+        cause = Noticed(cleared=(REJECT_UNCONFIRMED,))
+        if why is not None:
+            cause = Noticed(raised=((REJECT_UNCONFIRMED, why),))
+        lasting = SetMeta(REJECT_UNCONFIRMED, why or "")
+        return loop.post(cause) and kept.writer.submit((lasting,), of_note)
+
+    outputs.start(
+        on_part=lambda trigger: loop.offer(Triggered(trigger, clock.now())),
+        on_lock=locked,
+        on_death=lambda: loop.post(Died("the outputs")),
+    )
 
 
 def _dead(eye: EyeThread, writer: Writer) -> str | None:

@@ -20,6 +20,7 @@ def problems(config: StationConfig, recipes: Iterable[Recipe], shelf: Shelf) -> 
     for recipe in recipes:
         yield from model_problem(config, recipe, shelf)
         yield from _beyond_the_frame(config, recipe)
+        yield from _too_late_for_the_diverter(config, recipe)
     for camera in config.camera:
         yield from _unreadable_frames(camera)
     yield from _unreadable("plc.password_file", config.plc.password_file)
@@ -60,6 +61,21 @@ def _beyond_the_frame(config: StationConfig, recipe: Recipe) -> Iterator[str]:
                 f"{roi.x_px + roi.w_px} x {roi.y_px + roi.h_px} px, the frame of camera "
                 f"{camera.name!r} at {width_px} x {height_px} px"
             )
+
+
+def _too_late_for_the_diverter(config: StationConfig, recipe: Recipe) -> Iterator[str]:
+    """Only a belt without an encoder has a speed that is written down."""
+    gpio = config.gpio
+    if gpio is None or gpio.diverter is None or gpio.belt_mm_s is None:
+        return
+    camera_mm = gpio.trigger.camera_mm if gpio.trigger else 0.0
+    way_mm = gpio.diverter.at_mm - gpio.diverter.window_mm - camera_mm
+    there_ms = way_mm / gpio.belt_mm_s * 1000
+    if there_ms <= recipe.deadline_ms:
+        yield (
+            f"recipe {recipe.name!r}: deadline_ms is {recipe.deadline_ms}, but the part is at the "
+            f"diverter {there_ms:.0f} ms after its trigger (gpio.diverter.at_mm, belt_mm_s)"
+        )
 
 
 def _unreadable_frames(camera: Camera) -> Iterator[str]:

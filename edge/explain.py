@@ -30,6 +30,7 @@ _MOMENT = {
     Reason.PREDICTOR_UNAVAILABLE,
     Reason.BAD_PREDICTION,
     Reason.CHALLENGE_FAILED,
+    Reason.REJECT_UNCONFIRMED,
     Reason.DRIFT,
     Reason.LEVEL,
     Reason.OPERATOR,

@@ -55,3 +55,31 @@ def test_damaged_ledger_leaves_decisions_to_persons_until_one_raises_the_level(
     with memory(config, SystemClock()) as found:
         found.writer.commit([SetMeta("level", Level.FULL)])
     assert level_at_start(config) == (Level.FULL, [])
+
+
+GPIO = """
+[gpio]
+belt_mm_s = 1000
+[gpio.diverter]
+line = 20
+at_mm = 900
+window_mm = 20
+min_gap_mm = 60
+[gpio.confirm]
+line = 21
+within_mm = 100
+[gpio.acknowledge]
+line = 22
+"""
+
+
+def test_unconfirmed_reject_outlives_a_restart_as_long_as_there_is_a_button(
+    config: StationConfig, tmp_path: Path
+) -> None:
+    with memory(config, SystemClock()) as found:
+        found.writer.commit([SetMeta("reject_unconfirmed", "part A")])
+    assert level_at_start(config) == (Level.FULL, [])
+
+    (tmp_path / "station.toml").write_text(STATION + GPIO)
+    config = load_station(tmp_path / "station.toml")
+    assert level_at_start(config) == (Level.FULL, ["reject_unconfirmed"])

@@ -55,6 +55,26 @@ def found(place: Path) -> list[str]:
     return answer["problems"]  # type: ignore[no-any-return]
 
 
+GPIO = """
+[gpio]
+belt_mm_s = 1000
+[gpio.diverter]
+line = 20
+at_mm = {at_mm}
+window_mm = 20
+min_gap_mm = 60
+"""
+
+
+@pytest.mark.parametrize(("at_mm", "fits"), [(321, True), (320, False)])
+def test_part_that_is_at_the_diverter_before_its_deadline_is_told(
+    place: Path, at_mm: int, fits: bool
+) -> None:
+    write(place, STATION + GPIO.format(at_mm=at_mm))
+    told = [problem for problem in found(place) if "at the diverter 300 ms after" in problem]
+    assert bool(told) is not fits
+
+
 def test_station_without_a_fault_has_no_problem(place: Path) -> None:
     (place / "secret").write_text("sesame")
     write(place, STATION + '[plc]\npassword_file = "secret"\n')

@@ -18,6 +18,12 @@ def test_target_wants_every_job() -> None:
     assert set(re.findall(r"linegate@(\w+)\.service", text)) == {job.name for job in JOBS}
 
 
+def test_cameras_and_gpio_chips_are_not_hidden_from_the_jobs() -> None:
+    settings = (UNITS / "linegate@.service").read_text().splitlines()
+    hiding = ("ProtectClock=", "PrivateDevices=", "DevicePolicy=", "DeviceAllow=")
+    assert [line for line in settings if line.startswith(hiding)] == []
+
+
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     """As installed, but for the program, which lies elsewhere here."""
     verify = shutil.which("systemd-analyze")

@@ -9,6 +9,7 @@ from edge.config.cameras import (
     SimulatorSettings,
     UsbSettings,
 )
+from edge.config.gpio import Gpio
 from edge.config.sections import Gate, Page, Plc, Predict, Station, Store, Sync
 from edge.config.station import (
     MAX_SOCKET_BYTES,
@@ -23,6 +24,7 @@ __all__ = [
     "Camera",
     "Gate",
     "GigeSettings",
+    "Gpio",
     "LinescanSettings",
     "Page",
     "PicameraSettings",

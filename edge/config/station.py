@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError, model_validator
 
 from edge.config.cameras import Camera
+from edge.config.gpio import Gpio
 from edge.config.section import Section
 from edge.config.sections import Gate, Page, Plc, Predict, Station, Store, Sync
 from edge.core.errors import ConfigError
@@ -25,6 +26,7 @@ class StationConfig(Section):
     predict: Predict
     gate: Gate
     plc: Plc = Plc()
+    gpio: Gpio | None = None
     store: Store = Store()
     sync: Sync = Sync()
     page: Page = Page()

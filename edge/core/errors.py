@@ -10,6 +10,7 @@ LinegateError
 │   ├── PredictorUnavailable   no answer in time, or no server
 │   └── BadPrediction          an answer that is not one: NaN, wrong shape, out of range
 ├── ModelRefused           a bundle or ONNX file is broken, foreign or too large
+├── GpioError              the lines of the GPIO chip cannot be had
 ├── MessageRefused         an inbound message is not of its schema
 └── StoreError
     └── NotDurable         the disk did not take a record; nothing was written
@@ -53,6 +54,10 @@ class BadPrediction(PredictorError):
 
 
 class ModelRefused(LinegateError):
+    pass
+
+
+class GpioError(LinegateError):
     pass
 
 

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     NOT_DURABLE = "not_durable"
     DRIFT = "drift"
     CHALLENGE_FAILED = "challenge_failed"
+    REJECT_UNCONFIRMED = "reject_unconfirmed"
     LEVEL = "level"
     OPERATOR = "operator"
 

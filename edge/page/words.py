@@ -16,6 +16,7 @@ REASONS: dict[Reason, str] = {
     Reason.NOT_DURABLE: "The record could not be written to the disk",
     Reason.DRIFT: "Light, camera or parts have changed",
     Reason.CHALLENGE_FAILED: "A test part got the wrong verdict; nothing passes until it is right",
+    Reason.REJECT_UNCONFIRMED: "A rejected part was not seen to leave; nothing passes until then",
     Reason.LEVEL: "At this level of automation a person decides",
     Reason.OPERATOR: "A person chose rework",
 }

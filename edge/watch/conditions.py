@@ -63,6 +63,11 @@ CAUSES = {
         "a challenge part got the wrong verdict",
         "hold back the parts since the last good challenge, then challenge again",
     ),
+    "reject_unconfirmed": Cause(
+        Reason.REJECT_UNCONFIRMED,
+        "what the diverter rejected and what left through the reject lane do not agree",
+        "find the part, check diverter, air and sensor, then press the acknowledge button",
+    ),
     "broker_lost": Cause(
         None,
         "no connection to the line's broker",

@@ -124,9 +124,12 @@ def test_number_that_is_no_score_is_a_bad_prediction(score: float) -> None:
         assert (decision.reasons, decision.score) == ((Reason.BAD_PREDICTION,), None)
 
 
+BLOCKS = (Reason.DRIFT, Reason.CHALLENGE_FAILED, Reason.REJECT_UNCONFIRMED)
+
+
 @pytest.mark.parametrize("level", DECIDING)
 @pytest.mark.parametrize("score", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("block", [Reason.DRIFT, Reason.CHALLENGE_FAILED])
+@pytest.mark.parametrize("block", BLOCKS)
 def test_blocked_station_passes_nothing(level: Level, score: float, block: Reason) -> None:
     decision = judged(looks(score, score), level, block)
     assert (decision.verdict, decision.by) == (REWORK, By.FAILSAFE)
@@ -331,7 +334,7 @@ ANY_LOOK = st.builds(
 @given(
     seen=st.lists(ANY_LOOK, max_size=4).map(tuple),
     level=st.sampled_from(Level),
-    block=st.none() | st.sampled_from((Reason.DRIFT, Reason.CHALLENGE_FAILED)),
+    block=st.none() | st.sampled_from(BLOCKS),
     receipt=st.none() | st.builds(Receipt, st.sampled_from((ID, OTHER)), st.just(1)),
 )
 def test_pass_from_random_evidence_has_all_of_it(

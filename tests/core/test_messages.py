@@ -175,7 +175,7 @@ def test_words_of_version_1_keep_their_meaning() -> None:
     assert {*Reason} >= {
         "defect", "low_confidence", "image_quality", "no_frame", "stale_frame",
         "predictor_unavailable", "bad_prediction", "deadline", "not_durable", "drift",
-        "challenge_failed", "level", "operator",
+        "challenge_failed", "reject_unconfirmed", "level", "operator",
     }  # fmt: skip
 
 
