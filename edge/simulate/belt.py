@@ -85,6 +85,15 @@ class Belt:
         number = bisect_right(self._came_s, at_s) - 1
         return number if number >= 0 and at_s <= self.stands[number][1] else None
 
+    def most_in_flight(self) -> int:
+        """The most parts between camera and diverter at once."""
+        most, first = 0, 0
+        for number in range(self.parts):
+            while self.when(first, Place.DIVERTER) < self.when(number, Place.CAMERA):
+                first += 1
+            most = max(most, number - first + 1)
+        return most
+
     def passings(self) -> Iterator[Passing]:
         """Everything that happens, in the order of time."""
         return heapq.merge(*(self._passings_at(place) for place in Place))

@@ -56,7 +56,9 @@ def close_books(
     world, timing = books.world, books.timing
     said = said_by(books.rows, world, Pictures(books.simulator, books.manifest.face))
     found: list[Case] = referee.cases(world, belt, said, partial(excuses, troubles, belt))
-    result = report.figures(found, books.rows, books.plc, books.post, books.simulator, timing)
+    result = report.figures(
+        found, books.rows, books.plc, books.post, books.simulator, timing, belt.most_in_flight()
+    )
     guarantee = books.manifest.thresholds.guarantee
     alpha = guarantee.alpha if guarantee else None
     return result, [

@@ -12,12 +12,12 @@ from edge.core.topics import LineTopics
 from edge.demo import run as demo
 from edge.demo.station import DEADLINE_MS, DemoStation
 from edge.plc.broker import Broker
-from edge.plc.rules import Lane
+from edge.plc.virtual import VirtualPlc
 from edge.predict.bundle import find_bundles
 from edge.simulate.belt import Belt
 from edge.simulate.books import Books, close_books
 from edge.simulate.diverter import Diverter
-from edge.simulate.own_plc import OwnPlc
+from edge.simulate.own_plc import LaneOf, OwnPlc
 from edge.simulate.referee import Finding
 from edge.simulate.run import BEGIN_S, Inbox, Side, Stopwatch, move, show_camera
 from edge.simulate.scenario import Scenario, Trouble
@@ -29,23 +29,21 @@ from edge.store.reader import LedgerReader
 
 START_S = 3600.0  # for somebody else's PLC to start the belt
 
-LaneOf = Callable[[int], Lane | None]
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What will happen, known before anything starts. `lane_of`: how our own PLC knows where a
-    part belongs, if not by the rules of the line."""
+    part belongs."""
 
     scenario: Scenario
     belt: Belt
     troubles: list[Spell]
     own_plc: bool
-    lane_of: LaneOf | None = None
+    lane_of: LaneOf = VirtualPlc.lane
 
 
 def plan(
-    scenario: Scenario, own_plc: bool, own_broker: bool, lane_of: LaneOf | None = None
+    scenario: Scenario, own_plc: bool, own_broker: bool, lane_of: LaneOf = VirtualPlc.lane
 ) -> Plan:
     """Raises ConfigError if the belt gets stuck, or the script wants what is not ours."""
     for fault in scenario.fault:

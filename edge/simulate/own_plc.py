@@ -14,6 +14,8 @@ from edge.simulate.register import Reached, ShiftRegister, Station
 from edge.simulate.scenario import Scenario
 from edge.simulate.world import Asked, Event, Laned, Ordered, Passed
 
+LaneOf = Callable[[VirtualPlc, int], Lane | None]
+
 SILENCE = "silence"  # why PlcRules moves a part when its window ends
 
 
@@ -23,7 +25,7 @@ def laned(moved: Moved, at_s: float) -> Laned:
 
 class OwnPlc:
     """What it knows is what a PLC knows: sensor, encoder and the gate's messages. `tell` gets what
-    happens; `lane_of` says where the rules put a part (by default those of `line`)."""
+    happens; `lane_of` says where a part belongs, given our end of the line and the part's seq."""
 
     def __init__(
         self,
@@ -32,7 +34,7 @@ class OwnPlc:
         settings: Plc,
         tell: Callable[[Event], None],
         now_s: Callable[[], float],
-        lane_of: Callable[[int], Lane | None] | None = None,
+        lane_of: LaneOf = VirtualPlc.lane,
     ) -> None:
         self.line = VirtualPlc(
             settings,
@@ -44,7 +46,7 @@ class OwnPlc:
             ),
             on_move=lambda moved: tell(laned(moved, now_s())),
         )
-        self._lane_of = lane_of or self.line.lane
+        self._lane_of = lane_of
         self._deadline_ms = scenario.deadline_ms
         self._tell = tell
         self._now_s = now_s
@@ -80,7 +82,7 @@ class OwnPlc:
                 self._seqs[reached.number] = seq
                 self._tell(Asked((name, seq), at_s))
             case Station.DIVERTER:
-                lane = self._lane_of(self._seqs.pop(reached.number))
+                lane = self._lane_of(self.line, self._seqs.pop(reached.number))
                 self._tell(Ordered(lane is Lane.PASS, at_s))
             case Station.CLEAR:
                 self._tell(Ordered(False, at_s))

@@ -21,7 +21,7 @@ class Pictures:
     def shows(self, record: InspectionRecord, number: int) -> bool:
         """Whether every frame that was judged shows part `number`: what the model was given has
         the hash of that part's picture in that exposure."""
-        return all(
+        return bool(record.views) and all(
             view.frame_seq is not None and view.input_sha256 == self._input(number, view.frame_seq)
             for view in record.views
         )

@@ -19,11 +19,10 @@ ENOUGH_GOOD = 10  # so many good parts, and none went by: something is wrong
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How well this machine kept time, and how full the belt was."""
+    """How well this machine kept up with the belt."""
 
     late_ms: float  # the latest turn of the belt
     dropped: int  # events that came too fast
-    most_in_flight: int  # between camera and diverter at once
 
 
 def figures(
@@ -33,6 +32,7 @@ def figures(
     post: Post,
     simulator: SimulatorSettings,
     timing: Timing,
+    most_in_flight: int,
 ) -> dict[str, Any]:
     """The keys that others rely on (docs/simulate.md). Escapes and overkill are physical: parts
     that went by, parts that were thrown."""
@@ -48,7 +48,7 @@ def figures(
         "taken_late": plc["taken_late"],
         "truth": _truth(found, simulator),
         "latency_ms": {key: plc["latency_ms"][key] for key in ("p50", "p99")},
-        "most_in_flight": timing.most_in_flight,
+        "most_in_flight": most_in_flight,
         "late_ms": round(timing.late_ms, 1),
         "records": post.records,
         "delivered": post.delivered,
@@ -89,9 +89,9 @@ def station_findings(
         _believable(result["truth"], alpha),
         Finding(
             "good parts go by",
-            int(result["truth"]["n_good"] >= ENOUGH_GOOD and not result["went_by"]),
+            0 if _some_go_by(result) else 1,
             1,
-            "see why the verdicts are rework: page, ledger or `linegate explain`",
+            "see whether parts came at all, and why the verdicts are rework: page, ledger",
         ),
         Finding(
             "every record is delivered to the trainer",
@@ -106,6 +106,11 @@ def station_findings(
             "they came by the thousands: order only what changes",
         ),
     ]
+
+
+def _some_go_by(result: Mapping[str, Any]) -> bool:
+    few = result["truth"]["n_good"] < ENOUGH_GOOD
+    return bool(result["parts"] and (few or result["went_by"]))
 
 
 def _believable(truth: Mapping[str, int], alpha: float | None) -> Finding:

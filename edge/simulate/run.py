@@ -109,19 +109,7 @@ def move(
                 told(passing.number + 1)
         side.scan(belt.count(now_s))
     side.ended()
-    return Timing(latest_s * 1000, inbox.dropped, most_in_flight(belt))
-
-
-def most_in_flight(belt: Belt) -> int:
-    """The most parts between camera and diverter at once."""
-    came = [belt.when(number, Place.CAMERA) for number in range(belt.parts)]
-    gone = [belt.when(number, Place.DIVERTER) for number in range(belt.parts)]
-    most, first = 0, 0
-    for number, at_s in enumerate(came):
-        while gone[first] < at_s:
-            first += 1
-        most = max(most, number - first + 1)
-    return most
+    return Timing(latest_s * 1000, inbox.dropped)
 
 
 def _ns(seconds: float) -> int:

@@ -67,7 +67,7 @@ class Hands:
             self._signal(act)
         elif act.trouble is Trouble.BROKER_AWAY:
             assert self._broker is not None
-            self._broker.kill() if act.begins else self._broker.start()
+            (self._broker.kill if act.begins else self._broker.start)()
         elif act.trouble is Trouble.PLC_SILENT:
             assert self._plc is not None
             self._plc.echoes = not act.begins
@@ -127,6 +127,7 @@ class Saboteur:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="saboteur", daemon=True)
         self._origin_ns = 0
+        self._begun: set[Trouble] = set()
 
     def start(self, origin_ns: int) -> None:
         """The script's time 0 on the monotonic clock."""
@@ -139,7 +140,7 @@ class Saboteur:
         if self._thread.ident is not None:
             self._thread.join(30.0)
         for act in self._script:
-            if not act.begins:
+            if not act.begins and act.trouble in self._begun:
                 self._do(act)
 
     def _run(self) -> None:
@@ -154,6 +155,8 @@ class Saboteur:
                 self._stop.wait(left_s)
 
     def _do(self, act: Act) -> None:
+        if act.begins:
+            self._begun.add(act.trouble)
         try:
             self._hands.do(act)
         except Exception:  # the top of a thread: the other troubles must still end

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from edge.core.errors import ConfigError
 from edge.simulate.belt import Belt, Place
-from edge.simulate.run import most_in_flight
 from edge.simulate.scenario import Change, Conveyor, Parts, Scenario
 
 
@@ -38,7 +37,7 @@ def test_camera_looks_at_the_part_below_it_or_at_the_belt(belt: Belt) -> None:
 
 
 def test_several_parts_are_in_flight(belt: Belt) -> None:
-    assert most_in_flight(belt) == 3  # 450 mm from trigger to diverter, one each 200 mm
+    assert belt.most_in_flight() == 3  # 450 mm from trigger to diverter, one each 200 mm
 
 
 def test_as_many_parts_come_as_the_time_allows(small) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from edge.core.errors import ConfigError
 from edge.simulate.belt import Belt
-from edge.simulate.run import most_in_flight
 from edge.simulate.scenario import DEFAULT, Scenario, load_scenario
 
 
@@ -27,7 +26,7 @@ def test_empty_file_is_a_line_of_100_parts(load) -> None:
 def test_default_line_has_three_parts_in_flight_at_varying_speed_and_spacing() -> None:
     belt = Belt(DEFAULT)
     assert belt.parts == 100
-    assert most_in_flight(belt) >= 3
+    assert belt.most_in_flight() >= 3
     assert len({change.speed_mm_s for change in DEFAULT.conveyor.change}) > 2
     assert DEFAULT.parts.spacing_mm[0] < DEFAULT.parts.spacing_mm[1]
 
