@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from edge.config import SimulatorSettings
@@ -55,7 +54,11 @@ def close_books(
     """The figures, and how every promise was kept."""
     world, timing = books.world, books.timing
     said = said_by(books.rows, world, Pictures(books.simulator, books.manifest.face))
-    found: list[Case] = referee.cases(world, belt, said, partial(excuses, troubles, belt))
+
+    def excused(number: int) -> bool:
+        return number in timing.held_up or excuses(troubles, belt, number)
+
+    found: list[Case] = referee.cases(world, belt, said, excused)
     result = report.figures(
         found, books.rows, books.plc, books.post, books.simulator, timing, belt.most_in_flight()
     )

@@ -10,7 +10,7 @@ from edge.core.topics import LineTopics
 from edge.plc.rules import Lane, Moved, PlcRules
 from edge.plc.virtual import VirtualPlc
 from edge.simulate.belt import Belt, Passing, Place
-from edge.simulate.register import Reached, ShiftRegister, Station
+from edge.simulate.register import ShiftRegister, Station
 from edge.simulate.scenario import Scenario
 from edge.simulate.world import Asked, Event, Laned, Ordered, Passed
 
@@ -47,7 +47,9 @@ class OwnPlc:
             on_move=lambda moved: tell(laned(moved, now_s())),
         )
         self._lane_of = lane_of
+        self.held_up: set[int] = set()  # came so late to the camera that they were not asked for
         self._deadline_ms = scenario.deadline_ms
+        self._late_s = scenario.before_camera_ms / 4000
         self._tell = tell
         self._now_s = now_s
         self._seqs: dict[int, int] = {}  # by the PLC's own number for a part
@@ -68,24 +70,30 @@ class OwnPlc:
         if passing.place is Place.SENSOR_ON:
             self._register.enter(count)
 
-    def scan(self, count: int) -> None:
-        """One cycle of the program."""
+    def scan(self, count: int, at_s: float) -> None:
+        """One cycle of the program, as of `at_s`: a PLC is not held up when this machine is."""
         for reached in self._register.scan(count):
-            self._do(reached)
+            match reached.station:
+                case Station.CAMERA:
+                    self._ask(reached.number, at_s)
+                case Station.DIVERTER:
+                    self._tell(Ordered(self._may_pass(reached.number), at_s))
+                case Station.CLEAR:
+                    self._tell(Ordered(False, at_s))
 
-    def _do(self, reached: Reached) -> None:
-        at_s = self._now_s()
-        match reached.station:
-            case Station.CAMERA:
-                name = part_id(reached.number)
-                seq = self.line.trigger(name, self._deadline_ms)
-                self._seqs[reached.number] = seq
-                self._tell(Asked((name, seq), at_s))
-            case Station.DIVERTER:
-                lane = self._lane_of(self.line, self._seqs.pop(reached.number))
-                self._tell(Ordered(lane is Lane.PASS, at_s))
-            case Station.CLEAR:
-                self._tell(Ordered(False, at_s))
+    def _ask(self, number: int, at_s: float) -> None:
+        """Send the trigger. A message really comes late if this machine is: not for this part."""
+        now_s = self._now_s()
+        if now_s - at_s > self._late_s:
+            self.held_up.add(number)
+            return
+        name = part_id(number)
+        self._seqs[number] = seq = self.line.trigger(name, self._deadline_ms)
+        self._tell(Asked((name, seq), now_s))
+
+    def _may_pass(self, number: int) -> bool:
+        seq = self._seqs.pop(number, None)
+        return seq is not None and self._lane_of(self.line, seq) is Lane.PASS
 
     def ended(self) -> None:
         """The belt is empty."""

@@ -14,6 +14,7 @@ from edge.simulate.referee import Case, Finding
 from edge.simulate.scenario import SLACK_MS
 from edge.store.rows import Inspection
 
+HELD_UP_SHARE = 0.01
 ENOUGH_GOOD = 10  # so many good parts, and none went by: something is wrong
 
 
@@ -23,6 +24,7 @@ class Timing:
 
     late_ms: float  # the latest turn of the belt
     dropped: int  # events that came too fast
+    held_up: frozenset[int] = frozenset()  # parts that it had no time for
 
 
 def figures(
@@ -50,6 +52,7 @@ def figures(
         "latency_ms": {key: plc["latency_ms"][key] for key in ("p50", "p99")},
         "most_in_flight": most_in_flight,
         "late_ms": round(timing.late_ms, 1),
+        "held_up": len(timing.held_up),
         "records": post.records,
         "delivered": post.delivered,
     }
@@ -99,6 +102,7 @@ def station_findings(
             result["records"],
             "see the logs of sync and ingest",
         ),
+        _kept_up(result["parts"], len(timing.held_up)),
         Finding(
             "every order and every trigger is taken in",
             timing.dropped,
@@ -111,6 +115,18 @@ def station_findings(
 def _some_go_by(result: Mapping[str, Any]) -> bool:
     few = result["truth"]["n_good"] < ENOUGH_GOOD
     return bool(result["parts"] and (few or result["went_by"]))
+
+
+def _kept_up(parts: int, held_up: int) -> Finding:
+    """A few parts may be held up where other programs run: they are thrown and excused."""
+    broken = held_up if held_up > HELD_UP_SHARE * parts else 0
+    return Finding(
+        "this machine keeps up with the belt",
+        broken,
+        parts,
+        "simulate a slower line, or on a machine with less to do",
+        excused=held_up - broken,
+    )
 
 
 def _believable(truth: Mapping[str, int], alpha: float | None) -> Finding:
@@ -144,14 +160,15 @@ def in_words(result: Mapping[str, Any], found: Sequence[Finding]) -> list[str]:
         f"PLC        {counts}; {result['taken_late']} triggers taken too late to see the part",
         f"latency    {_ms(latency['p50'])} (p50), {_ms(latency['p99'])} (p99), PLC to PLC",
         f"delivered  {result['delivered']} of {result['records']} records at the trainer",
-        f"machine    at most {result['late_ms']:.0f} ms late{_doubt(result['late_ms'])}",
+        f"machine    at most {result['late_ms']:.0f} ms late{_doubt(result['late_ms'])}; no time "
+        f"for {result['held_up']} parts",
         *(line for finding in found for line in _lines(finding)),
         "ACCEPTED" if not broken else f"NOT ACCEPTED: {broken} of {len(found)} promises broken",
     ]
 
 
 def _lines(finding: Finding) -> list[str]:
-    excused = f" ({finding.excused} more in trouble by script)" if finding.excused else ""
+    excused = f" ({finding.excused} more are excused)" if finding.excused else ""
     if finding.kept:
         return [f"ok         {finding.rule}{excused}"]
     parts = f": part {', '.join(map(str, finding.parts))}" if finding.parts else ""

@@ -27,9 +27,14 @@ class Side(Protocol):
         """The rules of the line, as they look at this PLC's parts."""
         ...
 
+    @property
+    def held_up(self) -> set[int]:
+        """Parts that this machine had no time for."""
+        ...
+
     def wait_for_start(self, timeout_s: float) -> bool: ...
     def passing(self, passing: Passing, count: int, part: Passed) -> None: ...
-    def scan(self, count: int) -> None: ...
+    def scan(self, count: int, at_s: float) -> None: ...
     def ended(self) -> None: ...
     def close(self) -> None: ...
 
@@ -95,21 +100,21 @@ def move(
     stop: threading.Event,
     told: Callable[[int], None],
 ) -> Timing:
-    """Move the belt until it is empty, or until told to stop."""
+    """Move the belt until it is empty, or until told to stop. No turn is left out: where this
+    machine stood still, the belt catches up, as the real one would have gone on."""
     latest_s = 0.0
     due_s = 0.0
     while world.busy and not stop.wait(max(0.0, due_s - watch.now_s())):
-        now_s = watch.now_s()
-        latest_s = max(latest_s, now_s - due_s)
-        due_s = max(due_s + SCAN_S, now_s)
+        latest_s = max(latest_s, watch.now_s() - due_s)
         inbox.empty_into(world)
-        for passing in world.advance(now_s):
+        for passing in world.advance(due_s):
             side.passing(passing, belt.count(passing.at_s), world.parts[passing.number])
             if passing.place is Place.OUT:
                 told(passing.number + 1)
-        side.scan(belt.count(now_s))
+        side.scan(belt.count(due_s), due_s)
+        due_s += SCAN_S
     side.ended()
-    return Timing(latest_s * 1000, inbox.dropped)
+    return Timing(latest_s * 1000, inbox.dropped, frozenset(side.held_up))
 
 
 def _ns(seconds: float) -> int:

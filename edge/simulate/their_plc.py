@@ -93,6 +93,11 @@ class TheirPlc:
         self._io.retain(self.topics.belt, b"waiting")
         self._io.start()
 
+    @property
+    def held_up(self) -> set[int]:
+        """Not known: how late its inputs came shows in `late_ms` alone."""
+        return set()
+
     def wait_for_start(self, timeout_s: float) -> bool:
         """Until the PLC starts the belt."""
         return self._started.wait(timeout_s)
@@ -107,7 +112,7 @@ class TheirPlc:
                 lane = "pass" if part.let_by else "rework"
                 self._say(self.topics.confirm, lane=lane, count=count)
 
-    def scan(self, count: int) -> None:
+    def scan(self, count: int, at_s: float) -> None:
         if self._scans == 0:
             self._io.retain(self.topics.belt, b"running")
         if self._scans % ENCODER_SCANS == 0:

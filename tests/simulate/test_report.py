@@ -80,12 +80,20 @@ def test_run_in_which_no_part_came_is_no_acceptance() -> None:
     assert broken(result_of([])) == ["good parts go by"]
 
 
+def test_few_parts_may_be_held_up_by_the_machine_but_not_many() -> None:
+    result = result_of([case(n, True) for n in range(200)])
+    few = Timing(300, 0, frozenset(range(2)))
+    many = Timing(300, 0, frozenset(range(3)))
+    assert broken(result, alpha=None, timing=few) == []
+    assert broken(result, alpha=None, timing=many) == ["this machine keeps up with the belt"]
+
+
 def test_words_name_the_parts_and_the_mend() -> None:
     found = [Finding("kept", 0, 9, "nothing"), Finding("bent", 2, 9, "mend it", 3, (4, 5))]
     result = result_of([case(0, False)])
     lines = in_words(result, found)
     assert "ok         kept" in lines
-    assert "BROKEN     bent: 2 of 9: part 4, 5 (3 more in trouble by script)" in lines
+    assert "BROKEN     bent: 2 of 9: part 4, 5 (3 more are excused)" in lines
     assert "           -> mend it" in lines
     assert lines[-1] == "NOT ACCEPTED: 1 of 2 promises broken"
     assert [check["kept"] for check in as_json(result, found)["checks"]] == [True, False]
