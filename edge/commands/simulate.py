@@ -55,6 +55,8 @@ def command(
     stop = threading.Event()
     on_signal(stop.set)
     with ExitStack() as stack:
+        if folder is not None and folder.exists() and any(folder.iterdir()):
+            raise ConfigError(f"--dir {folder} is not empty: an earlier run would be judged, too")
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linegate-")))
         own = None if address else Broker(_port(who))
