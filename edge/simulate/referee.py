@@ -149,6 +149,10 @@ def _apply(rule: _Rule, found: Sequence[Case]) -> Finding:
 
 def _rules(scenario: Scenario, own_plc: bool) -> list[_Rule]:
     transport_s = scenario.layout.transport_ms / 1000
+    return [*_of_the_diverter(transport_s), *_of_the_triggers(own_plc), *_OF_THE_VERDICTS]
+
+
+def _of_the_diverter(transport_s: float) -> list[_Rule]:
     return [
         _Rule(
             "only parts with a pass in time go by",
@@ -168,6 +172,11 @@ def _rules(scenario: Scenario, own_plc: bool) -> list[_Rule]:
             "count with the part's length, and tell the diverter a reaction time earlier",
             excusable=False,
         ),
+    ]
+
+
+def _of_the_triggers(own_plc: bool) -> list[_Rule]:
+    return [
         _Rule(
             "every part is triggered",
             lambda case: not case.keys,
@@ -180,26 +189,30 @@ def _rules(scenario: Scenario, own_plc: bool) -> list[_Rule]:
             "one part_id and one new seq for each part",
             excusable=False,
         ),
-        _Rule(
-            "every trigger gets a verdict in time",
-            lambda case: bool(case.keys) and (case.said is None or case.silent),
-            "see `refused` above, `state` on the line, and the gate's log",
-            excusable=True,
-        ),
-        _Rule(
-            "every verdict is echoed",
-            lambda case: case.said is not None and not case.said.echoed,
-            "publish part_id and inspection_id of each verdict on `ack`",
-            excusable=True,
-        ),
-        _Rule(
-            "every part that goes by was judged by its own picture",
-            lambda case: case.let_by and case.said is not None and case.said.own_picture is False,
-            "set frame_within_ms, and rework where trigger/ack comes late: the part had moved on",
-            excusable=False,
-        ),
     ]
 
 
 def _misnamed(case: Case) -> bool:
     return any(name != part_id(case.number) for name, _ in case.keys)
+
+
+_OF_THE_VERDICTS = (
+    _Rule(
+        "every trigger gets a verdict in time",
+        lambda case: bool(case.keys) and (case.said is None or case.silent),
+        "see `refused` above, `state` on the line, and the gate's log",
+        excusable=True,
+    ),
+    _Rule(
+        "every verdict is echoed",
+        lambda case: case.said is not None and not case.said.echoed,
+        "publish part_id and inspection_id of each verdict on `ack`",
+        excusable=True,
+    ),
+    _Rule(
+        "every part that goes by was judged by its own picture",
+        lambda case: case.let_by and case.said is not None and case.said.own_picture is False,
+        "set frame_within_ms, and rework where trigger/ack comes late: the part had moved on",
+        excusable=False,
+    ),
+)
