@@ -6,6 +6,7 @@ from edge.core.cli import Lazy, LazyGroup
 
 COMMANDS = {
     "demo": Lazy("edge.commands.demo", "Run everything on simulated parts, no hardware."),
+    "simulate": Lazy("edge.commands.simulate", "Run a virtual line and judge it, for integrators."),
     "run": Lazy("edge.commands.run", "Run all jobs of a station."),
     "job": Lazy("edge.commands.job", "Run one job of a station (what systemd starts)."),
     "replay": Lazy("edge.commands.replay", "Inspect recorded frames as fast as it goes."),

@@ -19,6 +19,7 @@ from edge.config import StationConfig, load_recipes, load_station
 from edge.core.messages import By, Level, Reason, Refusal, StateWord, Verdict
 from edge.core.recipe import Recipe
 from edge.core.topics import LineTopics, PostTopics
+from edge.simulate.scenario import Scenario
 from edge.watch.conditions import CAUSES
 
 REPO = Path(__file__).parents[1]
@@ -183,20 +184,25 @@ def shown_default(field: FieldInfo) -> str:
 
 
 FREE = ("features",)  # its keys are the camera's
-CONFIG_PARTS = [(StationConfig, "## station.toml"), (Recipe, "## Recipes")]
+CONFIG_PARTS = [
+    (StationConfig, CONFIG, "## station.toml"),
+    (Recipe, CONFIG, "## Recipes"),
+    (Scenario, DOCS / "simulate.md", "## The scenario"),
+]
 
 
-@pytest.mark.parametrize(("model", "heading"), CONFIG_PARTS)
+@pytest.mark.parametrize(("model", "page", "heading"), CONFIG_PARTS)
 def test_every_key_stands_in_the_table_with_its_default(
-    model: type[BaseModel], heading: str
+    model: type[BaseModel], page: Path, heading: str
 ) -> None:
-    rows = {cells[0].strip("`"): cells[1] for cells in tables(section(CONFIG.read_text(), heading))}
+    found = tables(section(page.read_text(), heading))
+    rows = {cells[0].strip("`"): cells[1] for cells in found}
     assert rows == {key: shown_default(field) for key, field in keys(model)}
 
 
-@pytest.mark.parametrize(("model", "heading"), CONFIG_PARTS)
-def test_every_key_says_what_it_means(model: type[BaseModel], heading: str) -> None:
-    for cells in tables(section(CONFIG.read_text(), heading)):
+@pytest.mark.parametrize(("model", "page", "heading"), CONFIG_PARTS)
+def test_every_key_says_what_it_means(model: type[BaseModel], page: Path, heading: str) -> None:
+    for cells in tables(section(page.read_text(), heading)):
         assert len(cells) == 3 and len(cells[2]) > 5, cells
 
 

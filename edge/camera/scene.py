@@ -68,6 +68,14 @@ class Scene:
         image = self._setting.noisy(scene, number, exposure)
         return Rendering(image, None if mask is None else self._placed(mask, pose))
 
+    def empty(self, exposure: int = 0, faults: Faults = _NO_FAULTS) -> Rendering:
+        """The belt without a part."""
+        rng = stream(self._seed, exposure, self._look_at)
+        scene = self._setting.lit(self._setting.belt(rng), faults.lamp * faults.overexposed, rng)
+        if faults.smear > 0:
+            scene = smeared(scene, faults.smear, self._unit)
+        return Rendering(self._setting.noisy(scene, 0, exposure), None)
+
     def _look(self, number: int, faults: Faults) -> Look:
         if faults.lot is not None:
             return foreign_look(faults.lot)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
 
+from edge.camera.belt import BeltFile
 from edge.camera.faults import Faults, FaultsFile
 from edge.camera.parts import Defect, defect_of, lot_name, number_of
 from edge.camera.scene import Rendering, Scene
@@ -26,6 +27,7 @@ class Simulator:
         self._clock = clock
         self._sleep = sleep
         self._faults = FaultsFile(settings.faults)
+        self._belt = None if settings.belt is None else BeltFile(settings.belt)
         self._scenes: dict[bool, Scene] = {}  # by whether it shows the rim
         self._seq = 0
         self._last: Frame | None = None
@@ -57,7 +59,8 @@ class Simulator:
             raise CameraTimeout(f"the simulator dropped a frame (drop = {faults.drop:g})")
         held = self._held(faults, exposed_at_ns)
         if held is None:
-            image = self._render(shot, faults).image
+            number = self._number(shot, exposed_at_ns)
+            image = self._render(number, shot.view, faults).image
             held = self._last = Frame(image, self._seq, exposed_at_ns)
         self._take_time(faults, exposed_at_ns, timeout_s)
         return held
@@ -65,22 +68,31 @@ class Simulator:
     def truth(self, shot: Shot) -> FrameTruth:
         """What the shot shows at present: a defect counts only in the view that shows it."""
         faults = self._faults.read()
-        number = number_of(shot.part_id)
+        number = self._number(shot, self._clock.monotonic_ns())
+        if number is None:
+            return FrameTruth(label=None)
         defect = self._defect(number, shot.view)
         lot = faults.lot or lot_name(number)
         light = "-dim" if faults.lamp < 1 else "-bright" if faults.overexposed > 1 else ""
         return FrameTruth(
             label=int(defect is not None),
             defect_kind="good" if defect is None else defect.kind,
-            mask=None if defect is None else self._render(shot, faults).mask,
+            mask=None if defect is None else self._render(number, shot.view, faults).mask,
             group=shot.part_id,
             domain=lot + light,
         )
 
-    def _render(self, shot: Shot, faults: Faults) -> Rendering:
-        number = number_of(shot.part_id)
-        scene = self._scenes[self._shows_rim(shot.view)]
-        return scene.render(number, self._defect(number, shot.view), self._seq, faults)
+    def _number(self, shot: Shot, at_ns: int) -> int | None:
+        """Who stands there by the belt's truth, without one whom the shot names."""
+        if self._belt is None:
+            return number_of(shot.part_id)
+        return self._belt.read().number_at(at_ns)
+
+    def _render(self, number: int | None, view: str, faults: Faults) -> Rendering:
+        scene = self._scenes[self._shows_rim(view)]
+        if number is None:
+            return scene.empty(self._seq, faults)
+        return scene.render(number, self._defect(number, view), self._seq, faults)
 
     def _defect(self, number: int, view: str) -> Defect | None:
         """What is wrong with the part, if this view shows it."""

@@ -11,7 +11,7 @@ import click
 from edge import log
 from edge.core.cli import on_signal, print_json
 from edge.demo import run
-from edge.demo.station import DemoStation, lay_out, shipped_models
+from edge.demo.station import DemoStation, Wanted, lay_out, shipped_models
 from edge.demo.summary import in_words, problems, summarise
 from edge.plc.broker import Broker
 from edge.predict.bundle import find_bundles
@@ -47,7 +47,8 @@ def command(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linegate-")))
         models = shipped_models()
         broker = stack.enter_context(Broker())
-        station = lay_out(folder.resolve(), models, broker.port, seed, defect_share)
+        wanted = Wanted(broker.port, seed=seed, defect_share=defect_share)
+        station = lay_out(folder.resolve(), models, wanted)
         result = _run(station, stop, seconds, parts_per_s, broker)
     manifest = find_bundles(models).newest["demo"].manifest
     guarantee = manifest.thresholds.guarantee

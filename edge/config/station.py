@@ -131,7 +131,8 @@ def _check_sockets(path: Path, config: StationConfig) -> None:
 
 def _resolve_camera(camera: Camera, base: Path) -> Camera:
     faults = _under(base, camera.simulator.faults)
-    simulator = camera.simulator.model_copy(update={"faults": faults})
+    belt = _under(base, camera.simulator.belt)
+    simulator = camera.simulator.model_copy(update={"faults": faults, "belt": belt})
     replay = camera.replay
     if replay is not None:
         replay = replay.model_copy(update={"frames": base / replay.frames})

@@ -63,6 +63,7 @@ class Recipe(BaseModel):
     deadline_ms: Annotated[int, Field(ge=10, le=600_000)] = 300
     review_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0  # a person's time to answer
     frame_lead_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0  # exposure may precede trigger
+    frame_within_ms: Annotated[float, Field(gt=0, le=10_000)] | None = None  # then it has moved on
     orientation: Orientation = "fixed"  # for training; the box never turns a frame
     quality: QualityLimits = QualityLimits()
     thresholds: ThresholdLimits = ThresholdLimits()
@@ -90,10 +91,11 @@ def parse_recipe(text: str, where: str) -> Recipe:
         raise ConfigError(f"{where}: {explain(error)}") from error
 
 
-def explain(error: ValidationError) -> str:
-    """All problems of a configuration, one clause each, with the key's full name."""
+def explain(error: ValidationError, page: str = "docs/config.md") -> str:
+    """All problems of a configuration, one clause each, with the key's full name. `page` lists
+    the keys."""
     return "; ".join(
-        _clause(dotted(problem["loc"]), _words(problem["type"], problem["msg"]))
+        _clause(dotted(problem["loc"]), _words(problem["type"], problem["msg"], page))
         for problem in error.errors(include_url=False)
     )
 
@@ -107,7 +109,7 @@ def _clause(key: str, words: str) -> str:
     return f"{key}: {words}" if key else words  # no key: several together are wrong
 
 
-def _words(kind: str, message: str) -> str:
+def _words(kind: str, message: str, page: str) -> str:
     if kind == "extra_forbidden":
-        return "unknown key (see docs/config.md)"
+        return f"unknown key (see {page})"
     return message.removeprefix("Value error, ")

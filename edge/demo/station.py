@@ -1,11 +1,13 @@
 """The demo's station: a folder with station.toml, a recipe and the shipped model."""
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import StationConfig, load_station
 from edge.core.errors import ConfigError
+from edge.core.messages import Level
 from edge.plc.broker import free_port
 
 DEADLINE_MS = 500  # a busy laptop is no real-time box; a station sets its own
@@ -20,6 +22,7 @@ area = "hall1"
 line = "line1"
 station = "gate1"
 device = "demo-box"
+{prefix}
 
 [[camera]]
 name = "main"
@@ -29,18 +32,21 @@ grab_timeout_ms = 400
 seed = {seed}
 defect_share = {defect_share}
 faults = "faults.json"
+{belt}
 
 [predict]
 models = "{models}"
 
 [gate]
 recipe = "flange"
-level = "partial"
+level = "{level}"
 
 [plc]
+host = "{broker_host}"
 port = {broker_port}
 
 [sync]
+host = "{broker_host}"
 port = {broker_port}
 
 [page]
@@ -52,12 +58,28 @@ name = "flange"
 model = "demo"
 deadline_ms = {deadline_ms}
 review_s = 60
+{within}
 
 [quality]
 mean_min = 25
+contrast_min = 15
 saturated_max = 0.10
 sharpness_min = 60
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What differs from one simulated station to the other."""
+
+    broker_port: int
+    broker_host: str = "127.0.0.1"
+    seed: int = 1
+    defect_share: float = 0.1
+    level: Level = Level.PARTIAL
+    topics: str | None = None  # another prefix of the line's topics
+    belt: str | None = None  # a file in the folder: who stands before the camera when
+    frame_within_ms: float | None = None  # so long a part stays before the camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +90,34 @@ class DemoStation:
     trainer_home: Path
 
 
-def lay_out(
-    folder: Path, models: Path, broker_port: int, seed: int, defect_share: float
-) -> DemoStation:
+def lay_out(folder: Path, models: Path, wanted: Wanted) -> DemoStation:
     """Write the station's files into `folder` and read them back as any station's."""
     (folder / "recipes").mkdir(parents=True, exist_ok=True)
-    (folder / "recipes" / "flange.toml").write_text(_RECIPE.format(deadline_ms=DEADLINE_MS))
+    (folder / "recipes" / "flange.toml").write_text(
+        _RECIPE.format(
+            deadline_ms=DEADLINE_MS, within=_line("frame_within_ms", wanted.frame_within_ms)
+        )
+    )
     path = folder / "station.toml"
     path.write_text(
         _STATION.format(
-            seed=seed,
-            defect_share=defect_share,
+            seed=wanted.seed,
+            defect_share=wanted.defect_share,
+            belt=_line("belt", wanted.belt),
             models=models,
-            broker_port=broker_port,
-            page_port=page_port(),
+            level=wanted.level,
+            prefix=_line("prefix", wanted.topics),
+            broker_host=wanted.broker_host,
+            broker_port=wanted.broker_port,
+            page_port=usual_or_free_port(PAGE_PORT),
         )
     )
     return DemoStation(folder, path, load_station(path), folder / "trainer")
+
+
+def _line(key: str, value: str | float | None) -> str:
+    """A line of TOML, or none: the file's defaults are the station's."""
+    return "" if value is None else f"{key} = {json.dumps(value)}"
 
 
 def shipped_models() -> Path:
@@ -97,14 +130,14 @@ def shipped_models() -> Path:
     raise ConfigError(f"the demo's model is neither in {here} nor in {installed}")
 
 
-def page_port() -> int:
-    """The page's usual port, or a free one if something else has it."""
+def usual_or_free_port(port: int) -> int:
+    """This port, or a free one if something else has it."""
     import socket
 
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", PAGE_PORT))
+            probe.bind(("127.0.0.1", port))
         except OSError:
             return free_port()
-    return PAGE_PORT
+    return port

@@ -217,6 +217,11 @@ class Eye:
         if frame.exposed_at_ns < shot.not_before_ns:
             early = ms(request.triggered_ns - frame.exposed_at_ns)
             looked.lacks(Reason.STALE_FRAME, f"exposed {early:.0f} ms before the trigger")
+        late_ms = ms(frame.exposed_at_ns - request.triggered_ns)
+        limit_ms = request.recipe.frame_within_ms
+        if limit_ms is not None and late_ms > limit_ms:
+            words = f"exposed {late_ms:.0f} ms after the trigger, when the part had moved on"
+            looked.lacks(Reason.STALE_FRAME, words)
 
     def _check(self, looked: _View, request: LookAt, notes: _Notes) -> None:
         assert looked.frame is not None

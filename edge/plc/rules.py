@@ -121,6 +121,7 @@ class Part:
     lane: Lane = Lane.WAITING
     inspection_id: str | None = None
     accepted: bool = False
+    accepted_ns: int | None = None
     refused: bool = False
     closed_by: VerdictMessage | None = None  # its terminal verdict
     asked_again: int = 0  # repeated triggers whose answer is still to come
@@ -138,11 +139,17 @@ class Part:
 
 class PlcRules:
     """Not thread-safe. `transport_ms` is what the line grants the network on top of the gate's
-    deadline; `review_s` is how long the review lane can hold a part."""
+    deadline; `review_s` is how long the review lane can hold a part. On a moving belt `ack_ms` is
+    the time in which the gate must have taken the trigger: later, another part is seen."""
 
     def __init__(
-        self, transport_ms: float = 200.0, review_s: float = 130.0, heartbeat_ms: float = 250.0
+        self,
+        transport_ms: float = 200.0,
+        review_s: float = 130.0,
+        heartbeat_ms: float = 250.0,
+        ack_ms: float | None = None,
     ) -> None:
+        self._ack_ns = None if ack_ms is None else ns(ack_ms)
         self._transport_ns = ns(transport_ms)
         self._review_ns = ns(review_s * 1000)
         self._beat_limit_ns = ns((MISSED_BEATS + 1) * heartbeat_ms)
@@ -169,7 +176,7 @@ class PlcRules:
             case Repeated(seq):
                 self._parts[seq].ask_again()
             case TriggerAck():
-                effects += self._acked(event)
+                effects += self._acked(event, now_ns)
             case Answer():
                 effects += self._answered(event, now_ns)
             case StateMessage():
@@ -240,7 +247,7 @@ class PlcRules:
             self._beat = counter
             self._beat_ns = now_ns
 
-    def _acked(self, ack: TriggerAck) -> list[Effect]:
+    def _acked(self, ack: TriggerAck, now_ns: int) -> list[Effect]:
         part = self._find(ack.part_id, ack.seq, ack.inspection_id)
         if part is None:
             self._counts["foreign_acks"] += 1
@@ -249,6 +256,7 @@ class PlcRules:
         if ack.accepted:  # again, if the broker delivered our trigger twice
             self._counts["accepted"] += not part.accepted
             part.accepted = True
+            part.accepted_ns = part.accepted_ns or now_ns
             return []
         reason = ack.refused or Refusal.BAD_MESSAGE
         self._refused[reason] += 1
@@ -337,7 +345,15 @@ class PlcRules:
         if not self.healthy(now_ns):
             self._counts["distrusted"] += 1
             return self._move(part, Lane.REWORK, "station not healthy")
+        if self._taken_late(part):
+            self._counts["taken_late"] += 1
+            return self._move(part, Lane.REWORK, "the gate had the trigger too late")
         return self._move(part, Lane.PASS, f"pass by {message.by}")
+
+    def _taken_late(self, part: Part) -> bool:
+        if self._ack_ns is None:
+            return False
+        return part.accepted_ns is None or part.accepted_ns - part.sent_ns > self._ack_ns
 
     def _count(self, what: str, unsafe: bool) -> None:
         self._counts[what] += 1
@@ -352,7 +368,7 @@ class PlcRules:
         verdicts = ("missed", "late", "double", "unmatched", "unsafe_pass")
         others = (
             "triggered", "unsent", "accepted", "repeated", "review_ended", "distrusted",
-            "foreign_acks",
+            "foreign_acks", "taken_late",
         )  # fmt: skip
         return {
             **{name: count[name] for name in others},

@@ -38,11 +38,16 @@ from edge.plc.session import BACKOFF_S, Listener, Session
 
 log = structlog.get_logger()
 
+_Heard = TriggerAck | StateMessage | Heartbeat | VerdictMessage | Trigger
+
 
 class VirtualPlc:
     """Thread-safe. `on_move` is told when a part changes its lane; it is called from whichever
     thread noticed and must return at once. Set `echoes` to False to play a PLC that never
-    confirms a verdict."""
+    confirms a verdict.
+
+    With `overhears` it sends and confirms nothing, but goes by the triggers of another PLC: how
+    should each of its parts be treated?"""
 
     def __init__(
         self,
@@ -54,23 +59,30 @@ class VirtualPlc:
         on_move: Callable[[Moved], None] | None = None,
         first_seq: int | None = None,
         backoff_s: tuple[float, float] = BACKOFF_S,
+        overhears: Callable[[Trigger], Trigger] | None = None,
     ) -> None:
         """`first_seq` defaults to the time in ms: a `part_id` and `seq` must never come twice,
-        or the gate answers with the verdict of the old part."""
-        self.echoes = True
+        or the gate answers with the verdict of the old part. `overhears` is told of every
+        trigger on the broker, and gives it back with the `deadline_ms` that it has."""
+        self.echoes = overhears is None
         self._topics = topics
         self._clock = clock
         self._rules = rules or PlcRules()
         self._on_move = on_move
         self._next_seq = int(clock.now().timestamp() * 1000) if first_seq is None else first_seq
         self._changed = threading.Condition()  # its lock guards the rules and the sequence
-        self._kinds: dict[str, type[TriggerAck | StateMessage | Heartbeat | VerdictMessage]] = {
+        self._overhears = overhears
+        self._kinds: dict[str, type[_Heard]] = {
             topics.trigger_ack: TriggerAck,
             topics.verdict: VerdictMessage,
             topics.state: StateMessage,
             topics.heartbeat: Heartbeat,
         }
-        endpoint = line_endpoint(settings, f"{topics.prefix}/plc", tuple(self._kinds))
+        name = "plc"
+        if overhears is not None:
+            self._kinds[topics.trigger] = Trigger
+            name = "plc-overheard"
+        endpoint = line_endpoint(settings, f"{topics.prefix}/{name}", tuple(self._kinds))
         listener = Listener(lambda: None, self._down, self._received)
         self._session = Session(endpoint, listener, clock, rng, backoff_s)
 
@@ -161,10 +173,25 @@ class VirtualPlc:
             self._session.count("bad_messages")
             log.warning("bad message from the gate", topic=message.topic, error=str(error))
             return
-        if isinstance(event, VerdictMessage):
+        if isinstance(event, Trigger):
+            if not message.retained:  # the gate ignores those, too
+                self._overheard(event)
+        elif isinstance(event, VerdictMessage):
             self._happened(Answer(event, message.payload))
         else:
             self._happened(event)
+
+    def _overheard(self, trigger: Trigger) -> None:
+        """Another PLC's trigger: a new part, the same one again, or a `seq` that was used before,
+        which the gate refuses."""
+        assert self._overhears is not None
+        trigger = self._overhears(trigger)
+        with self._changed:
+            known = self._rules.part(trigger.seq)
+        if known is None:
+            self._happened(Sent(trigger))
+        elif known.trigger.part_id == trigger.part_id:
+            self._happened(Repeated(trigger.seq))
 
     def _happened(self, event: Event) -> None:
         with self._changed:

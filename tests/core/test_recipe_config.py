@@ -69,7 +69,7 @@ def test_paths_are_relative_to_the_file_wherever_it_is_read_from(
 ) -> None:
     text = MINIMAL.replace('kind = "simulator"', 'kind = "replay"').replace(
         "[predict]", '[camera.replay]\nframes = "day.csv"\n[camera.simulator]\n'
-        'faults = "faults.json"\n[predict]\nsocket = "p.sock"',
+        'faults = "faults.json"\nbelt = "belt.json"\n[predict]\nsocket = "p.sock"',
     )  # fmt: skip
     more = 'recipes = "r"\n[plc]\npassword_file = "secret"\n[sync]\npassword_file = "other"\n'
     there = folder.station(text, more)
@@ -85,6 +85,7 @@ def test_paths_are_relative_to_the_file_wherever_it_is_read_from(
     assert there.camera[0].replay is not None
     assert there.camera[0].replay.frames == base / "day.csv"
     assert there.camera[0].simulator.faults == base / "faults.json"
+    assert there.camera[0].simulator.belt == base / "belt.json"
     assert there.ledger_path == base / "state" / "ledger.db"
 
 
@@ -99,7 +100,7 @@ def test_every_path_of_the_configuration_is_made_absolute() -> None:
     assert paths == {
         "StationConfig.state_dir", "Predict.models", "Predict.socket", "Gate.recipes",
         "Plc.password_file", "Sync.password_file", "ReplaySettings.frames",
-        "SimulatorSettings.faults",
+        "SimulatorSettings.faults", "SimulatorSettings.belt",
     }  # fmt: skip
 
 

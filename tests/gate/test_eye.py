@@ -148,6 +148,16 @@ def test_frame_exposed_before_the_trigger_is_stale_unless_the_recipe_allows_it(r
     assert missing(rig.look(allowed)) == {None}
 
 
+def test_frame_exposed_when_the_part_has_moved_on_is_stale(rig: Rig) -> None:
+    """An eye that was held up by the part before takes its picture too late."""
+    within = RECIPE.model_copy(update={"frame_within_ms": 80.0})
+    rig.camera.early_ms = -81
+    assert missing(rig.look(within)) == {Reason.STALE_FRAME}
+    assert missing(rig.look()) == {None}
+    rig.camera.early_ms = -79
+    assert missing(rig.look(within)) == {None}
+
+
 def test_black_frame_is_unusable_but_scored_for_the_record(rig: Rig) -> None:
     rig.camera.grey = -60
     sight = rig.look()

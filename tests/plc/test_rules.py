@@ -356,3 +356,26 @@ def test_memory_is_bounded(line):
         line.at(10, Unsent(Trigger(part_id="P", seq=seq, deadline_ms=100)))
     assert line.rules.part(9) is None
     assert line.rules.part(10) is not None
+
+
+@pytest.mark.parametrize(("acked_ms", "lane"), [(30, Lane.PASS), (31, Lane.REWORK)])
+def test_on_a_moving_belt_a_trigger_that_was_taken_late_cannot_pass(line, acked_ms, lane):
+    line.rules = PlcRules(transport_ms=50, ack_ms=20)
+    line.at(0, StateMessage(state=StateWord.READY))
+    line.beat(0)
+    line.send(10)
+    line.ack(acked_ms)
+    line.ack(acked_ms + 1)  # delivered twice: the first one counts
+    line.verdict(40)
+    assert line.lane is lane
+    assert line.rules.summary()["taken_late"] == (lane is Lane.REWORK)
+    assert line.counts()
+
+
+def test_on_a_moving_belt_a_pass_without_an_ack_cannot_pass(line):
+    line.rules = PlcRules(transport_ms=50, ack_ms=20)
+    line.at(0, StateMessage(state=StateWord.READY))
+    line.beat(0)
+    line.send(10)
+    line.verdict(15)
+    assert line.lane is Lane.REWORK

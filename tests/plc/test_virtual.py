@@ -204,3 +204,32 @@ def test_garbage_from_the_gate_is_counted(play, spy, topics, until):
     assert until(lambda: plc.summary()["connection"].get("bad_messages") == 1)
     spy.say(topics.heartbeat, Heartbeat(counter=1).model_dump_json())
     assert plc.wait_ready(5)
+
+
+def test_overhearing_plc_goes_by_the_triggers_of_another_and_says_nothing(
+    play, until, broker, topics, clock
+):
+    heard, moves = [], []
+
+    def take(trigger):
+        heard.append((trigger.part_id, trigger.deadline_ms))
+        return trigger.model_copy(update={"deadline_ms": trigger.deadline_ms or 500})
+
+    gate, plc = play(lambda trigger: Verdict.REWORK if trigger.seq % 2 else Verdict.PASS)
+    third = VirtualPlc(
+        Plc(port=broker.port), topics, clock, Random(7),
+        rules=PlcRules(heartbeat_ms=1000 * BEAT_S * 4), on_move=moves.append, overhears=take,
+    )  # fmt: skip
+    try:
+        assert third.start().wait_ready(10)
+        seqs = [plc.trigger(f"P{number}", deadline_ms=2000) for number in range(4)]
+        assert until(lambda: len(moves) == 4)
+        assert plc.wait_idle(5)
+        assert [third.lane(seq) for seq in seqs] == [plc.lane(seq) for seq in seqs]
+        plc.repeat(seqs[0])
+        assert until(lambda: third.summary()["repeated"] == 1)
+        assert heard == [(f"P{number}", 2000) for number in (0, 1, 2, 3, 0)]
+        assert third.summary()["plc"] == CLEAN
+        assert gate.echoes == 5  # the other's alone, one for the answer that came again
+    finally:
+        third.close()

@@ -1,0 +1,32 @@
+"""Was a part passed on a picture of its own? It is rendered again and compared to the bit."""
+
+from hashlib import sha256
+
+from edge.camera.parts import defect_of
+from edge.camera.scene import Scene
+from edge.config import SimulatorSettings
+from edge.core.manifest import Face
+from edge.core.preprocess import to_input
+from edge.core.records import InspectionRecord
+
+
+class Pictures:
+    """The camera of the simulated station, once more. It has one view and no region."""
+
+    def __init__(self, settings: SimulatorSettings, face: Face) -> None:
+        self._settings = settings
+        self._face = face
+        self._scene = Scene(settings.seed, settings.width_px, settings.height_px)
+
+    def shows(self, record: InspectionRecord, number: int) -> bool:
+        """Whether every frame that was judged shows part `number`: what the model was given has
+        the hash of that part's picture in that exposure."""
+        return bool(record.views) and all(
+            view.frame_seq is not None and view.input_sha256 == self._input(number, view.frame_seq)
+            for view in record.views
+        )
+
+    def _input(self, number: int, exposure: int) -> str:
+        defect = defect_of(self._settings, number)
+        image = self._scene.render(number, defect, exposure).image
+        return sha256(to_input(image, self._face, None).data).hexdigest()
