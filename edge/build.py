@@ -15,6 +15,7 @@ from edge.core.messages import Level, VerdictMessage
 from edge.core.orders import Answer
 from edge.core.topics import LineTopics
 from edge.gate.album import Album
+from edge.gate.checkup import Checkup
 from edge.gate.control import ControlServer
 from edge.gate.doorway import incoming
 from edge.gate.eye import Eye, Noticed, Predictor
@@ -37,6 +38,7 @@ from edge.store.retention import Mode, Retention, mode_of
 from edge.store.writer import Writer
 from edge.store.writes import SetMeta, Write
 from edge.sync.sync_db import DeliveredReader
+from edge.watch.camera_health import CameraHealth
 from edge.watch.conditions import Conditions
 
 
@@ -48,6 +50,7 @@ class Memory:
     images: ImageWriter
     level: Level
     recipe: str
+    meta: Mapping[str, str]  # all that lasts in the ledger, as it was at the start
     causes: tuple[tuple[str, str], ...]  # that hold from the start: code, detail
     owed: tuple[VerdictMessage, ...]  # ends that the line has not heard yet
 
@@ -78,6 +81,7 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
             images,
             Level(meta.get("level", config.gate.level)),
             meta.get("recipe", config.gate.recipe),
+            meta,
             _causes_from_before(meta, damaged),
             tuple(owed(open_parts, left)),
         )
@@ -157,6 +161,9 @@ def inspection_loop(
         config.plc.silent_after,
     )
     standing = Standing(kept.level, recipe)
+    checkup = Checkup(
+        CameraHealth(kept.meta), recipes, lambda said: loop.post(said), kept.writer.submit, clock
+    )
     thread: EyeThread
     loop = InspectionLoop(
         ledger=Ledger(rules, standing, limits, config.sha256, new_inspection_id),
@@ -164,6 +171,7 @@ def inspection_loop(
         line=line,
         store=kept.writer,
         album=Album(kept.images, config.store.keep_passes, clock),
+        checkup=checkup,
         look=lambda request: thread.look(request),
         reply=reply,
         models={name: rule.model for name, rule in rules.items() if rule.model is not None},
@@ -175,10 +183,12 @@ def inspection_loop(
     thread = EyeThread(eye, cameras, loop.post, config.gate.max_in_flight, clock)
     loop.post(Noticed(raised=kept.causes))
     thread.start()
+    checkup.start()
     try:
         yield loop
     finally:
         thread.close()
+        checkup.close()
 
 
 @contextmanager
