@@ -154,19 +154,13 @@ def inspection_loop(
     timeouts_s = {camera.name: camera.grab_timeout_ms / 1000 for camera in config.camera}
     models = {recipe.model for recipe in recipes.values()}
     eye = Eye(cameras, timeouts_s, predictor, manifests, models, clock)
-    limits = Limits(
-        config.gate.max_in_flight,
-        config.gate.max_waiting,
-        config.gate.answer_margin_ms,
-        config.plc.silent_after,
-    )
     standing = Standing(kept.level, recipe)
     checkup = Checkup(
         CameraHealth(kept.meta), recipes, lambda said: loop.post(said), kept.writer.submit, clock
     )
     thread: EyeThread
     loop = InspectionLoop(
-        ledger=Ledger(rules, standing, limits, config.sha256, new_inspection_id),
+        ledger=Ledger(rules, standing, _limits(config), config.sha256, new_inspection_id),
         conditions=Conditions(needed={*cameras, "model"}),
         line=line,
         store=kept.writer,
@@ -189,6 +183,15 @@ def inspection_loop(
     finally:
         thread.close()
         checkup.close()
+
+
+def _limits(config: StationConfig) -> Limits:
+    return Limits(
+        config.gate.max_in_flight,
+        config.gate.max_waiting,
+        config.gate.answer_margin_ms,
+        config.plc.silent_after,
+    )
 
 
 @contextmanager

@@ -82,7 +82,8 @@ class CameraHealth:
                 watched = self._watch(recipe, view)
                 watched.making, watched.who = [], who
                 watched.lacks.pop("reference_refused", None)
-        return [self._accept(camera, who) for camera in {view.camera for view in recipe.views}]
+        cameras = {view.camera for view in recipe.views}
+        return [said for camera in sorted(cameras) for said in self._accept(camera, who)]
 
     def look(self, recipe: Recipe, view: View, image: Image) -> list[Remember]:
         """Take a frame of this view."""
@@ -116,10 +117,9 @@ class CameraHealth:
                     found.setdefault(code, f"recipe {recipe}, view {view}: {vote.detail}")
             for code, why in watched.lacks.items():
                 found.setdefault(code, why)
-        for camera, pixels in self._pixels.items():
-            new = sorted(pixels.found - self._known(camera))
-            if new:
-                found.setdefault("camera_pixels", f"camera {camera}: {_told(new)}")
+        for camera in self._pixels:
+            if new := self._new_pixels(camera):
+                found.setdefault("camera_pixels", f"camera {camera}: {_told(sorted(new))}")
         return found
 
     def _watch(self, recipe: Recipe, view: View) -> _Watched:
@@ -164,12 +164,17 @@ class CameraHealth:
         text = f"{where}: reference of {FRAMES} frames, taken by {watched.who}"
         return [Remember(text, _reference_key((recipe.name, view.name)), stored)]
 
-    def _accept(self, camera: str, who: str) -> Remember:
-        pixels = self._pixels.get(camera)
-        known = self._known(camera) if pixels is None else pixels.found
-        self._accepted[camera] = known
-        text = f"camera {camera}: {len(known)} faulty pixels accepted by {who}"
-        return Remember(text, _pixels_key(camera), _PIXELS.dump_json(known).decode())
+    def _accept(self, camera: str, who: str) -> list[Remember]:
+        new = self._new_pixels(camera)
+        if not new:
+            return []
+        known = self._accepted[camera] = self._known(camera) | new
+        text = f"camera {camera}: faulty pixels accepted by {who}: {_told(sorted(new))}"
+        return [Remember(text, _pixels_key(camera), _PIXELS.dump_json(known).decode())]
+
+    def _new_pixels(self, camera: str) -> frozenset[Pixel]:
+        found = self._pixels[camera].found if camera in self._pixels else frozenset()
+        return found - self._known(camera)
 
     def _known(self, camera: str) -> frozenset[Pixel]:
         if camera not in self._accepted:
