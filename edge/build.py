@@ -15,6 +15,7 @@ from edge.core.messages import Level, Trigger, VerdictMessage
 from edge.core.orders import Answer
 from edge.core.topics import LineTopics
 from edge.gate.album import Album
+from edge.gate.checkup import Checkup
 from edge.gate.control import ControlServer
 from edge.gate.doorway import incoming
 from edge.gate.events import Triggered
@@ -42,6 +43,7 @@ from edge.store.retention import Mode, Retention, mode_of
 from edge.store.writer import Writer
 from edge.store.writes import SetMeta, Write
 from edge.sync.sync_db import DeliveredReader
+from edge.watch.camera_health import CameraHealth
 from edge.watch.conditions import Conditions
 
 REJECT_UNCONFIRMED = "reject_unconfirmed"  # the cause, and where the ledger remembers it
@@ -55,6 +57,7 @@ class Memory:
     images: ImageWriter
     level: Level
     recipe: str
+    meta: Mapping[str, str]  # all that lasts in the ledger, as it was at the start
     causes: tuple[tuple[str, str], ...]  # that hold from the start: code, detail
     owed: tuple[VerdictMessage, ...]  # ends that the line has not heard yet
 
@@ -86,6 +89,7 @@ def memory(config: StationConfig, clock: Clock) -> Iterator[Memory]:
             images,
             Level(meta.get("level", config.gate.level)),
             meta.get("recipe", config.gate.recipe),
+            meta,
             _causes_from_before(meta, damaged, has_button),
             tuple(owed(open_parts, left)),
         )
@@ -160,20 +164,18 @@ def inspection_loop(
     timeouts_s = {camera.name: camera.grab_timeout_ms / 1000 for camera in config.camera}
     models = {recipe.model for recipe in recipes.values()}
     eye = Eye(cameras, timeouts_s, predictor, manifests, models, clock)
-    limits = Limits(
-        config.gate.max_in_flight,
-        config.gate.max_waiting,
-        config.gate.answer_margin_ms,
-        config.plc.silent_after,
-    )
     standing = Standing(kept.level, recipe)
+    checkup = Checkup(
+        CameraHealth(kept.meta), recipes, lambda said: loop.post(said), kept.writer.submit, clock
+    )
     thread: EyeThread
     loop = InspectionLoop(
-        ledger=Ledger(rules, standing, limits, config.sha256, new_inspection_id),
+        ledger=Ledger(rules, standing, _limits(config), config.sha256, new_inspection_id),
         conditions=Conditions(needed={*cameras, "model"}),
         line=line,
         store=kept.writer,
         album=Album(kept.images, config.store.keep_passes, clock),
+        checkup=checkup,
         look=lambda request: thread.look(request),
         reply=reply,
         models={name: rule.model for name, rule in rules.items() if rule.model is not None},
@@ -185,10 +187,21 @@ def inspection_loop(
     thread = EyeThread(eye, cameras, loop.post, config.gate.max_in_flight, clock)
     loop.post(Noticed(raised=kept.causes))
     thread.start()
+    checkup.start()
     try:
         yield loop
     finally:
         thread.close()
+        checkup.close()
+
+
+def _limits(config: StationConfig) -> Limits:
+    return Limits(
+        config.gate.max_in_flight,
+        config.gate.max_waiting,
+        config.gate.answer_margin_ms,
+        config.plc.silent_after,
+    )
 
 
 @contextmanager

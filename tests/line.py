@@ -40,6 +40,7 @@ width_px = 320
 height_px = 240
 defect_share = 0.3
 faults = "faults.json"
+mark = {mark}
 [predict]
 models = "models"
 [gate]
@@ -169,16 +170,23 @@ def wait_for(ask: Callable[[], object], timeout_s: float, what: Callable[[], str
 
 @contextmanager
 def station(
-    level: str = "full", deadline_ms: int = 1000, kind: str = "good", slow_matmuls: int = 8
+    level: str = "full",
+    deadline_ms: int = 1000,
+    kind: str = "good",
+    slow_matmuls: int = 8,
+    views: str = "",
 ) -> Iterator[TestLine]:
-    """A station that is ready; everything ends with the block."""
+    """A station that is ready; everything ends with the block. `views`: the recipe's own; then a
+    mark lies before the camera."""
     if find_mosquitto() is None:
         pytest.skip("mosquitto is not installed")
     folder = Path(tempfile.mkdtemp(prefix="lg"))  # short: Unix sockets lie below it
     broker = Broker()
     try:
         (folder / "recipes").mkdir()
-        (folder / "recipes" / "disc.toml").write_text(RECIPE.format(deadline_ms=deadline_ms))
+        (folder / "recipes" / "disc.toml").write_text(
+            RECIPE.format(deadline_ms=deadline_ms) + views
+        )
         make_bundle(
             folder / "models" / "toy",
             kind=kind,  # type: ignore[arg-type]
@@ -186,7 +194,8 @@ def station(
             rework_from=0.80,
             slow_matmuls=slow_matmuls,
         )
-        text = STATION.format(level=level, broker=broker.port, page=free_port())
+        mark = "true" if views else "false"
+        text = STATION.format(level=level, broker=broker.port, page=free_port(), mark=mark)
         (folder / "station.toml").write_text(text)
         with broker:
             line = TestLine(folder, load_station(folder / "station.toml"), broker)

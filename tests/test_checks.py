@@ -137,6 +137,14 @@ def test_roi_must_lie_in_the_frame_of_a_simulator(
     assert all("roi ends at" in problem and "640 x 480" in problem for problem in problems)
 
 
+@pytest.mark.parametrize(("x_px", "n"), [(576, 0), (577, 1)])
+def test_reference_must_lie_in_the_frame_of_a_simulator(place: Path, x_px: int, n: int) -> None:
+    region = f"{{ x_px = {x_px}, y_px = 0, w_px = 64, h_px = 64 }}"
+    write(place, recipe=f"{RECIPE}[[views]]\nreference = {region}\n")
+    problems = found(place)
+    assert len(problems) == n and all("reference ends at" in problem for problem in problems)
+
+
 @pytest.mark.parametrize("beyond", [0, 1])
 @pytest.mark.parametrize("key", ["state_dir", "predict.socket"])
 def test_socket_path_must_fit_the_system(place: Path, key: str, beyond: int) -> None:

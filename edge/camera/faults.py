@@ -4,11 +4,15 @@ from pathlib import Path
 from typing import Annotated
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from edge.core.recipe import explain
 
 _log = structlog.get_logger()
+
+
+Byte = Annotated[int, Field(ge=0, le=255)]
+StuckPixel = tuple[NonNegativeInt, NonNegativeInt, Byte]  # x, y and what it says
 
 
 class Faults(BaseModel):
@@ -23,6 +27,10 @@ class Faults(BaseModel):
     """Grease on the lens; 1 hides all detail."""
     moved_px: tuple[int, int] = (0, 0)
     """Someone knocked the camera: the picture is shifted right and down."""
+    defocus_px: Annotated[float, Field(ge=0, le=30)] = 0.0
+    """Someone turned the lens: everything is blurred by this sigma."""
+    stuck: Annotated[tuple[StuckPixel, ...], Field(max_length=10_000)] = ()
+    """Pixels of the sensor that always say the same: `[x, y, grey]` each."""
     lot: Annotated[str, Field(min_length=1, max_length=32)] | None = None
     """A new lot: good parts, but of another colour and finish than ever before."""
     frozen: bool = False

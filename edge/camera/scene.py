@@ -1,7 +1,7 @@
 """How part n looks on the belt: pure, seeded, and fast, since all textures are made beforehand.
 
-A frame is belt, shadow and part (drawing, texture, colour, defect; turned and shifted), lit by
-an uneven lamp, seen through a lens, with a sensor's noise.
+A frame is belt, shadow and part (drawing, texture, colour, defect; turned and shifted), perhaps
+a mark on the fixture, lit by an uneven lamp, seen through a lens, with a sensor's noise.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from edge.camera.blanks import Blank, flange_rim, flange_top
 from edge.camera.brush import Piece
 from edge.camera.defects import paint
 from edge.camera.faults import Faults
+from edge.camera.mark import AT, printed_mark, put
 from edge.camera.parts import PARTS_PER_LOT, Defect, Purpose, stream
 from edge.camera.textures import Look, Metal, Setting, foreign_look, lot_look, smeared
 from edge.core.preprocess import Image
@@ -35,8 +36,11 @@ class Rendering:
 class Scene:
     """The conveyor before one camera. Making one takes about half a second, a frame 5 ms."""
 
-    def __init__(self, seed: int, width_px: int, height_px: int, *, rim: bool = False) -> None:
-        """`rim`: the camera looks at the part's rim instead of its top."""
+    def __init__(
+        self, seed: int, width_px: int, height_px: int, *, rim: bool = False, mark: bool = False
+    ) -> None:
+        """`rim`: the camera looks at the part's rim instead of its top. `mark`: a printed mark
+        lies in the upper left corner."""
         self._seed = seed
         self._size = (width_px, height_px)
         self._unit = min(width_px / (600 if rim else 480), height_px / 480)  # the part fits in
@@ -45,6 +49,7 @@ class Scene:
         rng = stream(seed, int(rim), Purpose.TEXTURES)
         self._metal = Metal(self._blank, rng)
         self._setting = Setting(width_px, height_px, self._unit, rng)
+        self._mark = printed_mark(self._unit) if mark else None
 
     def render(
         self,
@@ -62,11 +67,21 @@ class Scene:
             mask = paint(piece, defect.kind, defect.severity, brush)
         pose = self._pose(rng, faults)
         scene = self._laid_down(piece, self._setting.belt(rng), pose)
+        if self._mark is not None:
+            x, y = round(AT * self._unit) + np.array(faults.moved_px)
+            put(scene, self._mark, (int(x), int(y)))
         scene = self._setting.lit(scene, faults.lamp * faults.overexposed, rng)
+        image = self._setting.noisy(self._through_lens(scene, faults), number, exposure)
+        for x, y, grey in faults.stuck:
+            image[y : y + 1, x : x + 1] = grey  # beyond the frame: none
+        return Rendering(image, None if mask is None else self._placed(mask, pose))
+
+    def _through_lens(self, scene: Image, faults: Faults) -> Image:
+        if faults.defocus_px > 0:
+            scene = as_image(cv2.GaussianBlur(scene, (0, 0), faults.defocus_px))
         if faults.smear > 0:
             scene = smeared(scene, faults.smear, self._unit)
-        image = self._setting.noisy(scene, number, exposure)
-        return Rendering(image, None if mask is None else self._placed(mask, pose))
+        return scene
 
     def empty(self, exposure: int = 0, faults: Faults = _NO_FAULTS) -> Rendering:
         """The belt without a part."""

@@ -41,7 +41,8 @@ class Simulator:
         if not self._scenes:  # once: a reopened camera looks at the same belt
             size = self._settings.width_px, self._settings.height_px
             rims = {self._shows_rim(view) for view in self._settings.views}
-            self._scenes = {rim: Scene(self._settings.seed, *size, rim=rim) for rim in rims}
+            seed, mark = self._settings.seed, self._settings.mark
+            self._scenes = {rim: Scene(seed, *size, rim=rim, mark=mark) for rim in rims}
         return self
 
     def __exit__(self, *exc: object) -> None:

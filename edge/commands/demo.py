@@ -68,6 +68,7 @@ def _run(
         plc = run.virtual_plc(station)
         try:
             run.wait_until_ready(station, plc)
+            run.take_reference(station)
             _where_to_look(station, broker)
             run.feed(plc, parts_per_s, stop, seconds, lambda n: _show(n, plc))
             click.echo("", err=True)

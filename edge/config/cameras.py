@@ -19,6 +19,7 @@ class SimulatorSettings(Section):
     width_px: Annotated[int, Field(ge=64, le=4096)] = 640
     height_px: Annotated[int, Field(ge=64, le=4096)] = 480
     views: Annotated[tuple[Name, ...], Field(min_length=1, max_length=8)] = ("main",)
+    mark: bool = False  # a printed mark in the upper left corner, the same in every frame
     faults: Path | None = None  # a JSON file, read again whenever it changes: faults on demand
     belt: Path | None = None  # a JSON file: who stands before it when; None: whom the trigger names
 

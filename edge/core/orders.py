@@ -44,7 +44,15 @@ class SetRecipeOrder(Message):
     who: Who
 
 
-Order = StatusOrder | ReviewOrder | SetLevelOrder | SetRecipeOrder
+class TakeReferenceOrder(Message):
+    """The cameras of this recipe are as they should be: its next frames are the reference."""
+
+    order: Literal["reference"] = "reference"
+    recipe: Name
+    who: Who
+
+
+Order = StatusOrder | ReviewOrder | SetLevelOrder | SetRecipeOrder | TakeReferenceOrder
 ORDERS: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="order")])
 
 

@@ -14,7 +14,7 @@ _DARK, _BRIGHT = 8, 250  # grey levels that carry no picture
 def measure(image: Image) -> QualityFigures:
     """Measure a BGR (H, W, 3) or grey (H, W) uint8 frame."""
     step = max(1, max(image.shape[:2]) // _SIDE_PX)
-    thin = _grey(image[::step, ::step])
+    thin = grey(image[::step, ::step])
     mean, deviation = cv2.meanStdDev(thin)
     return QualityFigures(
         mean=float(mean[0, 0]),
@@ -60,12 +60,13 @@ def _sharpness(image: Image) -> float:
     """Variance of the Laplacian in the middle of the frame, at full resolution."""
     h, w = image.shape[:2]
     top, left = max(0, (h - _SIDE_PX) // 2), max(0, (w - _SIDE_PX) // 2)
-    middle = _grey(image[top : top + _SIDE_PX, left : left + _SIDE_PX])
+    middle = grey(image[top : top + _SIDE_PX, left : left + _SIDE_PX])
     _, deviation = cv2.meanStdDev(cv2.Laplacian(middle, cv2.CV_16S))
     return float(deviation[0, 0]) ** 2
 
 
-def _grey(image: Image) -> Image:
+def grey(image: Image) -> Image:
+    """The grey levels (H, W) of a BGR or grey frame."""
     if image.ndim == 2:
         return image
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), dtype=np.uint8)

@@ -25,6 +25,24 @@ class Roi(BaseModel):
     h_px: Annotated[int, Field(ge=1)]
 
 
+class ReferenceRegion(Roi):
+    """A region that every frame shows alike, say a mark on the fixture with room around it: by
+    it the camera's position, focus and light are watched (watch/patch.py)."""
+
+    w_px: Annotated[int, Field(ge=32, le=512)]
+    h_px: Annotated[int, Field(ge=32, le=512)]
+    moved_max_px: Annotated[float, Field(gt=0, le=64)] = 3.0
+    sharpness_min: Annotated[float, Field(gt=0, lt=1)] = 0.5  # of the reference's
+    light_max: Annotated[float, Field(gt=0, lt=1)] = 0.3  # how far from the reference's
+
+    @model_validator(mode="after")
+    def _has_room_to_move(self) -> Self:
+        room = min(self.w_px, self.h_px) // 4 - 1
+        if self.moved_max_px > room:
+            raise ValueError(f"moved_max_px: a region of this size can tell up to {room} px")
+        return self
+
+
 class View(BaseModel):
     """One look at the part: a camera, and the region of its frame that is judged."""
 
@@ -32,6 +50,7 @@ class View(BaseModel):
     name: Name = "main"
     camera: Name = "main"
     roi: Roi | None = None  # all of the frame
+    reference: ReferenceRegion | None = None  # what shows whether the camera is as it was
 
 
 class QualityLimits(BaseModel):

@@ -12,9 +12,11 @@ from edge import jobs
 from edge.camera.parts import part_id
 from edge.clock import SystemClock
 from edge.core.errors import LinegateError
+from edge.core.orders import TakeReferenceOrder
 from edge.core.topics import LineTopics
 from edge.demo.station import DEADLINE_MS, DemoStation
 from edge.demo.summary import Post
+from edge.gate.control import send_order
 from edge.plc.virtual import VirtualPlc
 from edge.store.reader import LedgerReader
 from edge.supervisor import Supervisor, Task
@@ -53,6 +55,13 @@ def wait_until_ready(station: DemoStation, plc: VirtualPlc) -> None:
         raise LinegateError(
             f"the gate was not ready after {START_S:.0f} s; see {station.folder / 'logs'}"
         )
+
+
+def take_reference(station: DemoStation) -> None:
+    """The camera is as it should be: what the technician of a real line says with
+    `linegate recipe reference`. Raises LinegateError."""
+    order = TakeReferenceOrder(recipe=station.config.gate.recipe, who="demo")
+    send_order(station.config.control_socket, order)
 
 
 def feed(

@@ -31,6 +31,8 @@ grab_timeout_ms = 400
 [camera.simulator]
 seed = {seed}
 defect_share = {defect_share}
+width_px = 800
+mark = true
 faults = "faults.json"
 {belt}
 
@@ -59,6 +61,10 @@ model = "demo"
 deadline_ms = {deadline_ms}
 review_s = 60
 {within}
+
+[[views]]
+roi = {{ x_px = 80, y_px = 0, w_px = 640, h_px = 480 }}
+reference = {{ x_px = 2, y_px = 2, w_px = 72, h_px = 72 }}
 
 [quality]
 mean_min = 25

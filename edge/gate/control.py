@@ -25,10 +25,11 @@ from edge.core.orders import (
     SetLevelOrder,
     SetRecipeOrder,
     StatusOrder,
+    TakeReferenceOrder,
 )
 from edge.core.recipe import dotted
 from edge.gate.events import Ordered, Reviewed
-from edge.gate.loop import Incoming, StatusAsked
+from edge.gate.loop import Incoming, ReferenceAsked, StatusAsked
 
 log = structlog.get_logger()
 
@@ -143,6 +144,8 @@ class ControlServer:
             case SetRecipeOrder(recipe=recipe, who=who):
                 choice = RecipeOrder(id=f"control-{token}", recipe=recipe, who=who)
                 return Ordered(choice, now, token)
+            case TakeReferenceOrder(recipe=recipe, who=who):
+                return ReferenceAsked(token, recipe, who)
 
 
 def send_order(path: Path, order: Order, timeout_s: float = ANSWER_TIMEOUT_S + 1.0) -> Answer:

@@ -27,7 +27,7 @@ from edge.core.manifest import Manifest
 from edge.core.messages import Reason
 from edge.core.preprocess import Image, crop, to_input
 from edge.core.quality import measure, problems
-from edge.core.recipe import View
+from edge.core.recipe import Recipe, View
 from edge.core.records import QualityFigures, ViewRecord
 from edge.gate.events import LookAt, Seen
 
@@ -76,6 +76,7 @@ class Sight:
     frames: Mapping[str, Image]
     heatmaps: Mapping[str, NDArray[np.float32]]
     noticed: Noticed
+    recipe: Recipe
 
 
 @dataclass(slots=True, eq=False)
@@ -144,7 +145,7 @@ class Eye:
         )
         frames = {v.view.name: v.frame.image for v in views if v.frame is not None}
         heatmaps = {v.view.name: v.answer.heatmap for v in views if v.answer is not None}
-        return Sight(seen, frames, heatmaps, notes.frozen())
+        return Sight(seen, frames, heatmaps, notes.frozen(), request.recipe)
 
     def probe(self) -> Noticed:
         """Between parts: are the cameras open, is the model there?"""

@@ -70,9 +70,25 @@ class Album(Protocol):
     def causes(self) -> tuple[ev.RaiseCause | ev.ClearCause, ...]: ...
 
 
+class Checkup(Protocol):
+    """Looks after the cameras (gate/checkup.py). Nothing here blocks."""
+
+    def offer(self, sight: Sight) -> None: ...
+    def take_reference(self, recipe: str, who: str) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class StatusAsked:
     token: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceAsked:
+    """The next frames of this recipe are to show how its cameras should be."""
+
+    token: int
+    recipe: str
+    who: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,7 @@ class Died:
     what: str
 
 
-Incoming = Died | ev.Event | Sight | Noticed | StatusAsked | LinkChanged
+Incoming = Died | ev.Event | Sight | Noticed | StatusAsked | ReferenceAsked | LinkChanged
 
 
 class InspectionLoop:
@@ -100,6 +116,7 @@ class InspectionLoop:
         line: Line,
         store: Store,
         album: Album,
+        checkup: Checkup,
         look: Callable[[ev.LookAt], bool],
         reply: Callable[[int, Answer], None],
         models: Mapping[str, str],
@@ -116,6 +133,7 @@ class InspectionLoop:
         self._line = line
         self._store = store
         self._album = album
+        self._checkup = checkup
         self._look = look
         self._reply = reply
         self._models = models
@@ -182,6 +200,10 @@ class InspectionLoop:
                 raise RuntimeError(f"{what} died; see the log above")
             case StatusAsked():
                 self._reply(message.token, Answer(ok=True, status=self._status()))
+                message = ev.Tick()
+            case ReferenceAsked(token, recipe, who):
+                error = self._checkup.take_reference(recipe, who)
+                self._reply(token, Answer(ok=error is None, error=error))
                 message = ev.Tick()
             case _:
                 pass
@@ -251,6 +273,7 @@ class InspectionLoop:
         sight = self._sights.pop(effect.inspection_id, None)
         if sight is not None and isinstance(effect, ev.KeepFrames):
             self._album.keep(sight, effect.verdict)
+            self._checkup.offer(sight)
 
     # ---- how the station is ----
 

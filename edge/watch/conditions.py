@@ -38,6 +38,21 @@ CAUSES = {
         "the camera repeats the same frame",
         "unplug the camera for ten seconds; if it comes again, replace it",
     ),
+    "camera_moved": Cause(
+        Reason.DRIFT,
+        "the camera or the fixture is not where it was",
+        "put both back in place; if they must stay so, check the model, then take a new reference",
+    ),
+    "camera_defocused": Cause(
+        Reason.DRIFT,
+        "the picture is not as sharp as it was",
+        "clean the lens, then turn its focus until this cause goes",
+    ),
+    "camera_exposure": Cause(
+        Reason.DRIFT,
+        "the light is not as it was",
+        "check the lamp, the exposure and light from outside until this cause goes",
+    ),
     "image_unusable": Cause(
         Reason.IMAGE_QUALITY,
         "the frames cannot be judged",
@@ -67,6 +82,21 @@ CAUSES = {
         Reason.REJECT_UNCONFIRMED,
         "what the diverter rejected and what left through the reject lane do not agree",
         "find the part, check diverter, air and sensor, then press the acknowledge button",
+    ),
+    "camera_pixels": Cause(
+        None,
+        "pixels of the sensor are dead or stuck",
+        "replace the camera; if they lie beside the part, accept them with a new reference",
+    ),
+    "camera_unwatched": Cause(
+        None,
+        "nobody would notice if the camera moved or lost its focus",
+        "if its picture is as it should be, take a reference: `linegate recipe reference`",
+    ),
+    "reference_refused": Cause(
+        None,
+        "the new reference could not be used; an older one holds on",
+        "mend what is named or choose another region in the recipe, then take it again",
     ),
     "broker_lost": Cause(
         None,

@@ -35,7 +35,16 @@ def test_same_size_rewrite_is_seen_by_its_time(file):
 
 
 @pytest.mark.parametrize(
-    "text", ['{"lamp": ', '{"lampe": 0.3}', '{"lamp": 2}', "[]", "", '{"lamp": NaN}']
+    "text",
+    [
+        '{"lamp": ',
+        '{"lampe": 0.3}',
+        '{"lamp": 2}',
+        "[]",
+        "",
+        '{"lamp": NaN}',
+        '{"stuck": [[1, 2]]}',
+    ],
 )
 def test_wrong_file_changes_nothing_and_is_logged_once(file, text):
     faults = FaultsFile(file)

@@ -111,3 +111,36 @@ def test_any_frame_size_can_be_rendered(size):
         for kind in KINDS:
             picture = Scene(1, width, height, rim=rim).render(2, Defect(kind, 0.5, "main"))
             assert picture.image.shape == (height, width, 3)
+
+
+def test_mark_lies_in_the_corner_of_every_part_and_moves_with_the_camera():
+    scene = Scene(1, 640, 480, mark=True)
+    plain = Scene(1, 640, 480)
+    corner = (slice(10, 66), slice(10, 66))
+    marks = [scene.render(n).image[corner] for n in (1, 2)]
+    assert np.corrcoef(marks[0].ravel(), marks[1].ravel())[0, 1] > 0.98
+    assert np.array_equal(scene.render(1).image[70:, 70:], plain.render(1).image[70:, 70:])
+    moved = scene.render(1, faults=Faults(moved_px=(7, -4))).image[6:62, 17:73]
+    assert np.corrcoef(marks[0].ravel(), moved.ravel())[0, 1] > 0.98
+
+
+def test_mark_that_is_moved_out_of_the_picture_is_cut():
+    scene = Scene(1, 320, 240, mark=True)
+    for moved_px in ((-20, -20), (-400, 0), (310, 230), (0, 900)):
+        assert scene.render(1, faults=Faults(moved_px=moved_px)).image.shape == (240, 320, 3)
+
+
+def test_defocus_takes_detail_and_no_light(scene):
+    sharp, blurred = (
+        measure(scene.render(3, faults=f).image) for f in (Faults(), Faults(defocus_px=3))
+    )
+    assert blurred.sharpness < 0.3 * sharp.sharpness
+    assert abs(blurred.mean - sharp.mean) < 2
+
+
+def test_stuck_pixels_say_the_same_in_every_exposure_and_those_outside_are_none(scene):
+    faults = Faults(stuck=((5, 7, 255), (319, 239, 0), (320, 5, 9), (5, 240, 9)))
+    for exposure in range(3):
+        image = scene.render(3, exposure=exposure, faults=faults).image
+        assert (image[7, 5] == 255).all() and (image[239, 319] == 0).all()
+        assert image.shape == (240, 320, 3)

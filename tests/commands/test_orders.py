@@ -15,7 +15,7 @@ from edge.core.messages import Level, LevelOrder, StateMessage, StateWord
 from edge.core.orders import Answer, Status
 from edge.gate.control import ControlServer
 from edge.gate.events import Ordered
-from edge.gate.loop import Incoming, StatusAsked
+from edge.gate.loop import Incoming, ReferenceAsked, StatusAsked
 
 STATION = """\
 state_dir = "s"
@@ -48,6 +48,10 @@ class Gate:
         elif isinstance(message, Ordered) and isinstance(message.order, LevelOrder):
             assert message.token is not None
             self.server.reply(message.token, self._change(message.order))
+        elif isinstance(message, ReferenceAsked):
+            self.who.append(message.who)
+            error = None if message.recipe == "disc" else f"no recipe is named {message.recipe!r}"
+            self.server.reply(message.token, Answer(ok=error is None, error=error))
         return True
 
     def _change(self, order: LevelOrder) -> Answer:
@@ -113,6 +117,18 @@ def test_going_up_without_a_name_is_refused_by_the_gate(
 def test_going_up_with_a_name_is_done(place: Path, gate: Gate) -> None:
     assert linegate(place, "level", "full", "--who", "Ada").stdout == "level full\n"
     assert (gate.level, gate.who) == (Level.FULL, ["Ada"])
+
+
+def test_reference_is_asked_for_by_a_named_person(place: Path, gate: Gate) -> None:
+    result = linegate(place, "recipe", "reference", "disc", "--who", "Ada")
+    assert result.exit_code == 0 and "the next parts of disc" in result.stdout
+    assert gate.who == ["Ada"]
+
+
+def test_reference_of_an_unknown_recipe_or_by_nobody_is_refused(place: Path, gate: Gate) -> None:
+    result = linegate(place, "recipe", "reference", "cup", "--who", "Ada")
+    assert result.exit_code == 1 and "no recipe is named 'cup'" in result.stderr
+    assert linegate(place, "recipe", "reference", "disc").exit_code == 2
 
 
 def test_recipes_are_listed_with_the_default_of_the_file(place: Path) -> None:

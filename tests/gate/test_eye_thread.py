@@ -30,7 +30,8 @@ class SlowEye:
         view = RECIPE.views[0].name
         record = ViewRecord(view=view, frame_seq=1, exposed_after_ms=self.exposed_after_ms)
         fresh = Look(view, FreshFrame(request.inspection_id, view, "0" * 64))
-        return Sight(Seen(request.inspection_id, (fresh,), (record,)), {}, {}, Noticed())
+        seen = Seen(request.inspection_id, (fresh,), (record,))
+        return Sight(seen, {}, {}, Noticed(), request.recipe)
 
 
 def missing_of_the_first_of_two(exposed_after_ms: float, lead_ms: float) -> Reason | None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from gate_bench import Bench
-from gate_world import RULES, SHA
+from gate_world import RECIPE, RULES, SHA
 
 from edge.core.clock import ns
 from edge.core.decide import FreshFrame, Look, Prediction
@@ -14,7 +14,7 @@ from edge.core.messages import StateWord, Trigger, Verdict
 from edge.core.orders import Answer
 from edge.gate import events as ev
 from edge.gate.eye import Noticed, Sight
-from edge.gate.loop import INBOX, Died, InspectionLoop, LinkChanged, StatusAsked
+from edge.gate.loop import INBOX, Died, InspectionLoop, LinkChanged, ReferenceAsked, StatusAsked
 from edge.gate.outcomes import Outcome
 from edge.replay.line import DirectLine
 from edge.store.writes import OpenPart, OpenResult, Write
@@ -68,6 +68,17 @@ class FakeAlbum:
         return ()
 
 
+class FakeCheckup:
+    def __init__(self) -> None:
+        self.offered: list[str] = []
+
+    def offer(self, sight: Sight) -> None:
+        self.offered.append(sight.seen.inspection_id)
+
+    def take_reference(self, recipe: str, who: str) -> str | None:
+        return None if recipe == "disc" else f"no recipe is named {recipe!r}"
+
+
 class Rig:
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -76,6 +87,7 @@ class Rig:
         self.line.heartbeat = self.beats.append  # type: ignore[method-assign]
         self.store = FakeStore()
         self.album = FakeAlbum()
+        self.checkup = FakeCheckup()
         self.looks: list[ev.LookAt] = []
         self.replies: list[Answer] = []
         self.loop = InspectionLoop(
@@ -84,6 +96,7 @@ class Rig:
             line=self.line,
             store=self.store,
             album=self.album,
+            checkup=self.checkup,
             look=lambda request: bool(self.looks.append(request)) or True,
             reply=lambda token, answer: self.replies.append(answer),
             models={"disc": "toy-1"},
@@ -108,7 +121,7 @@ class Rig:
             for v in RULES.views
         )
         noticed = Noticed(seen_working=("model",))
-        self.run(Sight(ev.Seen(inspection_id, looks, ()), {}, {}, noticed))
+        self.run(Sight(ev.Seen(inspection_id, looks, ()), {}, {}, noticed, RECIPE))
 
 
 @pytest.fixture
@@ -122,6 +135,41 @@ def test_life_of_a_good_part_ends_in_one_pass_and_kept_frames(rig: Rig) -> None:
     verdict = rig.line.verdicts.get_nowait()
     assert verdict.verdict is Verdict.PASS and rig.line.verdicts.empty()
     assert rig.album.kept == [(verdict.inspection_id, Verdict.PASS)]
+
+
+def test_camera_is_looked_after_when_the_verdict_is_out_and_not_before(rig: Rig) -> None:
+    rig.trigger()
+    told: list[str] = []
+    rig.checkup.offer = lambda sight: told.append(rig.line.verdicts.get_nowait().verdict)  # type: ignore[method-assign]
+    rig.see()
+    assert told == [Verdict.PASS]
+
+
+def test_order_for_a_reference_is_answered(rig: Rig) -> None:
+    rig.run(ReferenceAsked(1, "disc", "ada"), ReferenceAsked(2, "cap", "ada"))
+    assert [answer.ok for answer in rig.replies] == [True, False]
+    assert rig.replies[-1].error == "no recipe is named 'cap'"
+
+
+def test_camera_that_moved_stops_every_pass_until_it_is_back(rig: Rig) -> None:
+    rig.run(Noticed(raised=(("camera_moved", "5 px"),)))
+    rig.trigger()
+    rig.see(score=0.1)
+    verdict = rig.line.verdicts.get_nowait()
+    assert (verdict.verdict, verdict.reasons) == (Verdict.REWORK, ("drift",))
+    assert verdict.score == 0.1  # as it was: the camera's cause is not mixed with it
+    rig.run(Noticed(cleared=("camera_moved",)))
+    rig.run(ev.Triggered(Trigger(part_id="P2", seq=2), rig.clock.now()))
+    rig.see(score=0.1)
+    assert rig.line.verdicts.get_nowait().verdict is Verdict.PASS
+
+
+def test_faulty_pixels_are_a_lack_and_parts_pass(rig: Rig) -> None:
+    rig.run(Noticed(raised=(("camera_pixels", "1"),), seen_working=("model",)))
+    assert rig.line.state is not None and rig.line.state.state is StateWord.DEGRADED
+    rig.trigger()
+    rig.see(score=0.1)
+    assert rig.line.verdicts.get_nowait().verdict is Verdict.PASS
 
 
 def test_store_that_fails_means_rework_and_a_fault_with_its_cause(rig: Rig) -> None:

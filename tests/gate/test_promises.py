@@ -180,6 +180,14 @@ class Album:
         return ()
 
 
+class Checkup:
+    def offer(self, sight: Sight) -> None:
+        pass
+
+    def take_reference(self, recipe: str, who: str) -> str | None:
+        return None
+
+
 @dataclass
 class FakeClock:
     now_ns: int = ns(1000)
@@ -205,6 +213,7 @@ class Loop:
             self.line,
             self.store,  # type: ignore[arg-type]
             Album(),
+            Checkup(),
             lambda request: True,
             lambda token, answer: None,
             {},
