@@ -49,14 +49,16 @@ def model_problem(config: StationConfig, recipe: Recipe, shelf: Shelf) -> Iterat
 def _beyond_the_frame(config: StationConfig, recipe: Recipe) -> Iterator[str]:
     """Only a simulator's frame size is written down."""
     cameras = {camera.name: camera for camera in config.camera}
-    for view in recipe.views:
-        camera, roi = cameras[view.camera], view.roi
+    regions = [(view, "roi", view.roi) for view in recipe.views]
+    regions += [(view, "code.roi", view.code.roi) for view in recipe.views if view.code]
+    for view, key, roi in regions:
+        camera = cameras[view.camera]
         if camera.kind != "simulator" or roi is None:
             continue
         width_px, height_px = camera.simulator.width_px, camera.simulator.height_px
         if roi.x_px + roi.w_px > width_px or roi.y_px + roi.h_px > height_px:
             yield (
-                f"recipe {recipe.name!r}, view {view.name!r}: the roi ends at "
+                f"recipe {recipe.name!r}, view {view.name!r}: the {key} ends at "
                 f"{roi.x_px + roi.w_px} x {roi.y_px + roi.h_px} px, the frame of camera "
                 f"{camera.name!r} at {width_px} x {height_px} px"
             )

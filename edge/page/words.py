@@ -18,6 +18,9 @@ REASONS: dict[Reason, str] = {
     Reason.CHALLENGE_FAILED: "A test part got the wrong verdict; nothing passes until it is right",
     Reason.LEVEL: "At this level of automation a person decides",
     Reason.OPERATOR: "A person chose rework",
+    Reason.CODE_UNREADABLE: "The part's code could not be read",
+    Reason.SERIAL_MISMATCH: "The part's code is not the part that the PLC named",
+    Reason.SERIAL_DUPLICATE: "A part with this serial has passed before",
 }
 
 VERDICTS: dict[Verdict, str] = {
