@@ -39,7 +39,8 @@ class Simulator:
         if not self._scenes:  # once: a reopened camera looks at the same belt
             size = self._settings.width_px, self._settings.height_px
             rims = {self._shows_rim(view) for view in self._settings.views}
-            self._scenes = {rim: Scene(self._settings.seed, *size, rim=rim) for rim in rims}
+            seed, codes = self._settings.seed, self._settings.codes
+            self._scenes = {rim: Scene(seed, *size, rim=rim, codes=codes) for rim in rims}
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -80,7 +81,8 @@ class Simulator:
     def _render(self, shot: Shot, faults: Faults) -> Rendering:
         number = number_of(shot.part_id)
         scene = self._scenes[self._shows_rim(shot.view)]
-        return scene.render(number, self._defect(number, shot.view), self._seq, faults)
+        says = shot.part_id if faults.tag is None else faults.tag
+        return scene.render(number, self._defect(number, shot.view), self._seq, faults, says)
 
     def _defect(self, number: int, view: str) -> Defect | None:
         """What is wrong with the part, if this view shows it."""
