@@ -198,8 +198,9 @@ def _unread(looks: tuple[Look, ...], rules: Rules) -> tuple[Reason, ...]:
     """What is wrong with the part's code; nothing where the recipe wants none, or the view that
     shows it was not seen at all."""
     said = tuple(look.unread for look in looks if look.unread is not None)
-    told = {v.view for v in looks if v.serial is not None or v.missing in FRAME_REASONS}
-    if said or rules.code_view is None or rules.code_view in told:
+    read = {look.serial.view for look in looks if look.serial is not None}
+    unseen = {look.view for look in looks if look.missing in FRAME_REASONS}
+    if said or rules.code_view is None or rules.code_view in read | unseen:
         return said
     return (Reason.CODE_UNREADABLE,)
 
