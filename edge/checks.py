@@ -55,7 +55,8 @@ def _beyond_the_frame(config: StationConfig, recipe: Recipe) -> Iterator[str]:
         if camera.kind != "simulator":
             continue
         width_px, height_px = camera.simulator.width_px, camera.simulator.height_px
-        for key, roi in (("roi", view.roi), ("reference", view.reference)):
+        code = None if view.code is None else view.code.roi
+        for key, roi in (("roi", view.roi), ("reference", view.reference), ("code.roi", code)):
             if roi is None or (
                 roi.x_px + roi.w_px <= width_px and roi.y_px + roi.h_px <= height_px
             ):

@@ -1,13 +1,24 @@
 """Why a part got its verdict: the same frame through the same code again, compared to the bit."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from edge.config import StationConfig
 from edge.core.automation import permit
-from edge.core.decide import FRAME_REASONS, FreshFrame, Health, Look, Prediction, Rules, decide
+from edge.core.codes import read_serial
+from edge.core.decide import (
+    CODE_REASONS,
+    FRAME_REASONS,
+    FreshFrame,
+    Health,
+    Look,
+    Prediction,
+    Rules,
+    SerialRead,
+    decide,
+)
 from edge.core.errors import LinegateError, ModelRefused
 from edge.core.manifest import Manifest
 from edge.core.messages import By, Reason, Verdict
@@ -20,6 +31,7 @@ from edge.predict.bundle import Bundle, read_bundle, read_manifest
 from edge.predict.session import ModelSession
 from edge.store.images import ImageStore
 from edge.store.reader import LedgerReader
+from edge.store.rows import Inspection
 
 # What the station knew at that moment and no frame shows: these verdicts follow from the record.
 _MOMENT = {
@@ -34,7 +46,9 @@ _MOMENT = {
     Reason.DRIFT,
     Reason.LEVEL,
     Reason.OPERATOR,
+    Reason.SERIAL_DUPLICATE,
 }
+MAX_ATTEMPTS = 100  # of one serial, the last ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +60,24 @@ class Explanation:
     steps: tuple[str, ...]
     score: float | None = None
     verdict: Verdict | None = None
+    attempts: tuple[Inspection, ...] = ()  # all inspections of this serial, oldest first
 
 
-def explain(config: StationConfig, inspection_id: str) -> Explanation:
-    """Reproduce an inspection. Raises LinegateError if the part or its model is not here."""
+def explain(config: StationConfig, key: str) -> Explanation:
+    """Reproduce an inspection, by its id or, the last one, by the part's serial. Raises
+    LinegateError if the part or its model is not here."""
     reader = LedgerReader(config.ledger_path)
-    row = reader.inspection(inspection_id)
+    row = reader.inspection(key) or next(iter(reader.of_serial(key, 1)), None)
     if row is None:
-        raise LinegateError(f"{config.ledger_path} holds no inspection {inspection_id!r}")
+        raise LinegateError(f"{config.ledger_path} holds no inspection and no serial {key!r}")
     if row.verdict is None:
-        raise LinegateError(f"inspection {inspection_id} has no verdict yet; try again")
+        raise LinegateError(f"inspection {row.inspection_id} has no verdict yet; try again")
+    found = _explain(config, reader, row)
+    attempts = () if row.serial is None else reader.of_serial(row.serial, MAX_ATTEMPTS)
+    return replace(found, attempts=attempts)
+
+
+def _explain(config: StationConfig, reader: LedgerReader, row: Inspection) -> Explanation:
     record = InspectionRecord.model_validate_json(row.body)
     kept = {image.key.view: image for image in row.images if image.key.kind == "frame"}
     missing = [v.view for v in record.views if v.input_sha256 is not None and v.view not in kept]
@@ -113,9 +135,10 @@ def _again(
     looks, steps, same = [], [], True
     for view in record.views:
         look, step, equal = _look_again(record, recipe, manifest, session, view, frames)
-        looks.append(look)
         steps.append(step)
-        same = same and equal
+        look, same_code = _code_again(record, recipe, look, frames, steps)
+        looks.append(look)
+        same = same and equal and same_code
     rules = rules_for(recipe, manifest).rules
     decision = decide(record.inspection_id, tuple(looks), rules, permit(record.level), Health())
     steps.append(_cut_sentence(rules, decision.score))
@@ -130,7 +153,7 @@ def _again(
 
 def _follows_from_the_frames(record: InspectionRecord) -> bool:
     """The model's verdict, or the refusal of a frame; no guard's and no person's."""
-    refused = bool(record.reasons) and set(record.reasons) <= FRAME_REASONS
+    refused = bool(record.reasons) and set(record.reasons) <= FRAME_REASONS | CODE_REASONS
     return record.by is By.MODEL or (record.by is By.FAILSAFE and refused)
 
 
@@ -162,6 +185,27 @@ def _look_again(
     missing = Reason.IMAGE_QUALITY if found else None
     step += f"; {'; '.join(found)}" if found else ""
     return Look(view.view, None if found else frame, prediction, missing), step, equal
+
+
+def _code_again(
+    record: InspectionRecord,
+    recipe: Recipe,
+    look: Look,
+    frames: dict[str, Image],
+    steps: list[str],
+) -> tuple[Look, bool]:
+    """The look with what its code says, where the recipe reads one, and whether that is recorded;
+    a code that was not read in time then may well be read now."""
+    code = next(view.code for view in recipe.views if view.name == look.view)
+    image = frames.get(look.view)
+    if code is None or image is None:
+        return look, True
+    now = read_serial(image, code, record.part_id)
+    why = f" ({now.problem})" if now.problem else ""
+    steps.append(f"{look.view}: serial {now.serial!r} now{why}, {record.serial!r} then")
+    serial = now.serial and SerialRead(record.inspection_id, look.view, now.serial)
+    same = now.serial == record.serial or Reason.DEADLINE in record.reasons
+    return replace(look, serial=serial or None, unread=now.lack), same
 
 
 def _cut_sentence(rules: Rules, score: float | None) -> str:

@@ -10,11 +10,11 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from edge.core.clock import ns
-from edge.core.decide import FreshFrame, Look, Prediction, Rules
+from edge.core.decide import FreshFrame, Look, Prediction, Rules, SerialRead
 from edge.core.messages import Level, Reason, Refusal, Trigger, TriggerAck, Verdict, VerdictMessage
 from edge.core.orders import ReviewOrder
 from edge.core.recipe import Recipe, View
@@ -25,7 +25,7 @@ from edge.gate.recovery import closures
 from edge.gate.rules import Limits, RecipeRules
 from edge.gate.standing import Standing
 from edge.store.rows import Inspection
-from edge.store.writes import ClosePart, OpenPart, Write
+from edge.store.writes import AddReview, ClosePart, OpenPart, Write
 from edge.watch.conditions import Conditions
 
 SHA = "a" * 64
@@ -33,6 +33,7 @@ FOREIGN = "b" * 64
 START = datetime(2026, 1, 1, tzinfo=UTC)
 VIEWS = ("top", "side")
 RULES = Rules(pass_below=0.3, rework_from=0.7, model_sha256=SHA, views=VIEWS)
+CODED = replace(RULES, code_view="top")
 RECIPE = Recipe(
     name="disc",
     model="toy",
@@ -85,6 +86,10 @@ class World:
         self.books: dict[tuple[str, int], PartBook] = {}
         self.deserves: dict[str, bool] = {}  # inspection -> the evidence is good, truly
         self.human: dict[str, set[Verdict]] = {}
+        self.passed: dict[str, str] = {}  # serial -> the inspection that the line saw pass
+        self.taken_back: set[str] = set()
+        self._of_serial: dict[str | None, set[str]] = {}
+        self.second_passes: list[str] = []
         self.rows: dict[str, Row] = {}
         self._keys: dict[tuple[str, int], str] = {}
         self.history: Counter[str] = Counter()
@@ -180,6 +185,7 @@ class World:
 
     def _hear(self, message: VerdictMessage) -> None:
         key = (message.part_id, message.seq)
+        self._note_serial(message)
         row = self.rows.get(message.inspection_id)
         durable = row.record.verdict if row is not None and row.record is not None else None
         sent = Sent(
@@ -191,6 +197,22 @@ class World:
                 self.now_ns + ns(self.random.choice((100, 700, 1900, 2500))),
                 lambda: self._person(message.inspection_id),
             )
+
+    def _note_serial(self, message: VerdictMessage) -> None:
+        """Two parts that passed with one serial: the law that only the world can check."""
+        if message.verdict is not Verdict.PASS:
+            return
+        serial = message.serial or "none"
+        first = self.passed.get(serial, message.inspection_id)
+        if first not in (message.inspection_id, *self.taken_back):
+            self.second_passes.append(f"{serial} passed as {first} and {message.inspection_id}")
+        self.passed[serial] = message.inspection_id
+        if self.random.random() < 0.1:  # it comes back, and a person takes the pass back
+            order = ReviewOrder(
+                inspection_id=message.inspection_id, verdict=Verdict.REWORK, who="ada"
+            )
+            back = ev.Reviewed(order, next(self._order), self._wall())
+            self._later(self.now_ns + ns(50), lambda: self._feed(back), life=None)
 
     def _in_fault(self) -> bool:
         return bool(self.conditions.health.faults)
@@ -242,15 +264,19 @@ class World:
         self._eye_free_ns = start + ns(spent)
         if self.random.random() < 0.01:
             return  # lost altogether
-        seen = self._sight(effect.inspection_id)
+        seen = self._sight(effect)
         self._later(self._eye_free_ns, lambda: self._feed(seen))
         if self.random.random() < 0.01:
             self._later(self._eye_free_ns + ns(1), lambda: self._feed(seen))
 
-    def _sight(self, inspection_id: str) -> ev.Seen:
+    def _sight(self, effect: ev.LookAt) -> ev.Seen:
         looks, good = [], True
+        inspection_id = effect.inspection_id
         for view in VIEWS:
             look, fine = self._one_look(inspection_id, view)
+            if view == CODED.code_view:
+                look, read = self._with_code(look, inspection_id, effect.part_id)
+                fine = fine and read
             looks.append(look)
             good = good and fine
         if self.random.random() < 0.005:
@@ -278,6 +304,24 @@ class World:
             (Look(view, frame), False),
         )
         return kinds[0] if self.random.random() < 0.95 else self.random.choice(kinds)
+
+    def _with_code(self, look: Look, inspection_id: str, part_id: str) -> tuple[Look, bool]:
+        """Mostly the part's own serial; now and then that of one just before it, or long ago."""
+        number = int(part_id[1:])
+        chance = self.random.random()
+        if chance < 0.06:
+            number = max(0, number - self.random.choice((1, 1, 2, 3, 50)))
+        serial = SerialRead(inspection_id, look.view, f"S{number}")
+        kinds = (
+            replace(look, unread=Reason.CODE_UNREADABLE),
+            replace(look, serial=serial, unread=Reason.SERIAL_MISMATCH),
+            look,
+            replace(look, serial=replace(serial, inspection_id="I0")),
+            replace(look, serial=replace(serial, view="side")),
+        )
+        if chance > 0.97:
+            return self.random.choice(kinds), False
+        return replace(look, serial=serial), True
 
     # ---- the disk ----
 
@@ -310,10 +354,30 @@ class World:
                     self.rows[draft.inspection_id] = Row(draft)
                     self._keys[(draft.part_id, draft.seq)] = draft.inspection_id
                 case ClosePart(record, answer):
+                    other = self._passed_as(record)
+                    if other is not None:
+                        return ev.CommitFailed(
+                            record.inspection_id, record.revision, "serial", True, other
+                        )
                     row = self.rows.setdefault(record.inspection_id, Row(record))
                     if row.record is None or row.record.revision < record.revision:
                         row.record, row.answer = record, answer
+                        self._of_serial.setdefault(record.serial, set()).add(record.inspection_id)
+                case AddReview(review) if review.verdict is Verdict.REWORK:
+                    row = self.rows[review.inspection_id]
+                    if row.record is not None and row.record.verdict is Verdict.PASS:
+                        self.taken_back.add(review.inspection_id)
         return done
+
+    def _passed_as(self, record: InspectionRecord) -> str | None:
+        """As the ledger's database does: a serial passes once."""
+        if record.serial is None or record.verdict is Verdict.REWORK:
+            return None
+        for name in self._of_serial.get(record.serial, set()) - {record.inspection_id}:
+            newest = self.rows[name].record
+            if newest and newest.verdict is Verdict.PASS and name not in self.taken_back:
+                return name
+        return None
 
     def _break_disk(self) -> None:
         self._disk_broken_until_ns = self.now_ns + ns(self.random.choice((50, 400, 3000)))
@@ -350,7 +414,7 @@ class World:
 
     def _new_ledger(self) -> Ledger:
         return self._ledger_type(
-            {"disc": RecipeRules(RECIPE, RULES, "toy-1")},
+            {"disc": RecipeRules(RECIPE, CODED, "toy-1")},
             Standing(self._level, "disc"),
             LIMITS,
             SHA,
@@ -369,7 +433,7 @@ class World:
 
     def check(self) -> list[str]:
         """Every broken promise, in words; empty if there is none."""
-        wrong = []
+        wrong = list(self.second_passes)
         for key, book in self.books.items():
             wrong += [f"{key}: {problem}" for problem in self._check_part(book)]
         for inspection_id, row in self.rows.items():

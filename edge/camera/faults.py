@@ -33,6 +33,8 @@ class Faults(BaseModel):
     """Pixels of the sensor that always say the same: `[x, y, grey]` each."""
     lot: Annotated[str, Field(min_length=1, max_length=32)] | None = None
     """A new lot: good parts, but of another colour and finish than ever before."""
+    tag: Annotated[str, Field(max_length=64, pattern=r"^[\x20-\x7e]*$")] | None = None
+    """What every part's tag says instead of its own id; empty: the tag is not there."""
     frozen: bool = False
     """The same pixels again and again while the camera's counter runs on."""
     stalled: bool = False

@@ -17,6 +17,7 @@ from edge.camera.defects import paint
 from edge.camera.faults import Faults
 from edge.camera.mark import AT, printed_mark, put
 from edge.camera.parts import PARTS_PER_LOT, Defect, Purpose, stream
+from edge.camera.tags import TAG_AT, Printed, tag
 from edge.camera.textures import Look, Metal, Setting, foreign_look, lot_look, smeared
 from edge.core.preprocess import Image
 
@@ -37,11 +38,19 @@ class Scene:
     """The conveyor before one camera. Making one takes about half a second, a frame 5 ms."""
 
     def __init__(
-        self, seed: int, width_px: int, height_px: int, *, rim: bool = False, mark: bool = False
+        self,
+        seed: int,
+        width_px: int,
+        height_px: int,
+        *,
+        rim: bool = False,
+        mark: bool = False,
+        codes: Printed | None = None,
     ) -> None:
-        """`rim`: the camera looks at the part's rim instead of its top. `mark`: a printed mark
-        lies in the upper left corner."""
+        """`rim`: the camera looks at the part's rim instead of its top, where its tag is. `mark`:
+        a printed mark lies in the upper left corner."""
         self._seed = seed
+        self._codes = None if rim else codes
         self._size = (width_px, height_px)
         self._unit = min(width_px / (600 if rim else 480), height_px / 480)  # the part fits in
         self._look_at = Purpose.RIM if rim else Purpose.TOP
@@ -57,6 +66,7 @@ class Scene:
         defect: Defect | None = None,
         exposure: int = 0,
         faults: Faults = _NO_FAULTS,
+        tag_says: str = "",
     ) -> Rendering:
         """Part `number`. Another `exposure` of it differs by the noise alone."""
         rng = stream(self._seed, number, self._look_at)
@@ -70,6 +80,8 @@ class Scene:
         if self._mark is not None:
             x, y = round(AT * self._unit) + np.array(faults.moved_px)
             put(scene, self._mark, (int(x), int(y)))
+        if self._codes is not None and tag_says:
+            self._put(tag(tag_says, self._codes, self._unit), scene, pose)
         scene = self._setting.lit(scene, faults.lamp * faults.overexposed, rng)
         image = self._setting.noisy(self._through_lens(scene, faults), number, exposure)
         for x, y, grey in faults.stuck:
@@ -123,6 +135,15 @@ class Scene:
         seen = cv2.warpAffine(255 - piece.cover, pose, self._size, borderValue=255.0)
         seen = cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR)
         return as_image(cv2.add(part, cv2.multiply(belt, seen, scale=1 / 255)))
+
+    def _put(self, tag: Image, scene: Image, pose: Matrix) -> None:
+        """Lay a tag beside the part, turned and shifted with it."""
+        (h, w), (part_h, part_w) = tag.shape, self._blank.alpha.shape
+        place = pose.copy()
+        left, top = part_w / 2 + TAG_AT[0] * self._unit, part_h / 2 + TAG_AT[1] * self._unit
+        place[:, 2] = pose @ (left - w / 2, top - h / 2, 1.0)
+        there = np.asarray(cv2.warpAffine(np.full_like(tag, 255), place, self._size)) > 127
+        scene[there] = np.asarray(cv2.warpAffine(tag, place, self._size))[there][:, None]
 
     def _placed(self, mask: Image, pose: Matrix) -> Image:
         placed = cv2.warpAffine(mask, pose, self._size)

@@ -7,7 +7,7 @@ from typing import Self
 
 from edge.camera.belt import BeltFile
 from edge.camera.faults import Faults, FaultsFile
-from edge.camera.parts import Defect, defect_of, lot_name, number_of
+from edge.camera.parts import Defect, defect_of, lot_name, number_of, part_id
 from edge.camera.scene import Rendering, Scene
 from edge.camera.source import Frame, FrameTruth, Shot
 from edge.config import SimulatorSettings
@@ -41,8 +41,10 @@ class Simulator:
         if not self._scenes:  # once: a reopened camera looks at the same belt
             size = self._settings.width_px, self._settings.height_px
             rims = {self._shows_rim(view) for view in self._settings.views}
-            seed, mark = self._settings.seed, self._settings.mark
-            self._scenes = {rim: Scene(seed, *size, rim=rim, mark=mark) for rim in rims}
+            seed, mark, codes = self._settings.seed, self._settings.mark, self._settings.codes
+            self._scenes = {
+                rim: Scene(seed, *size, rim=rim, mark=mark, codes=codes) for rim in rims
+            }
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -61,7 +63,7 @@ class Simulator:
         held = self._held(faults, exposed_at_ns)
         if held is None:
             number = self._number(shot, exposed_at_ns)
-            image = self._render(number, shot.view, faults).image
+            image = self._render(number, shot, faults).image
             held = self._last = Frame(image, self._seq, exposed_at_ns)
         self._take_time(faults, exposed_at_ns, timeout_s)
         return held
@@ -78,7 +80,7 @@ class Simulator:
         return FrameTruth(
             label=int(defect is not None),
             defect_kind="good" if defect is None else defect.kind,
-            mask=None if defect is None else self._render(number, shot.view, faults).mask,
+            mask=None if defect is None else self._render(number, shot, faults).mask,
             group=shot.part_id,
             domain=lot + light,
         )
@@ -89,11 +91,13 @@ class Simulator:
             return number_of(shot.part_id)
         return self._belt.read().number_at(at_ns)
 
-    def _render(self, number: int | None, view: str, faults: Faults) -> Rendering:
-        scene = self._scenes[self._shows_rim(view)]
+    def _render(self, number: int | None, shot: Shot, faults: Faults) -> Rendering:
+        scene = self._scenes[self._shows_rim(shot.view)]
         if number is None:
             return scene.empty(self._seq, faults)
-        return scene.render(number, self._defect(number, view), self._seq, faults)
+        own = shot.part_id if self._belt is None else part_id(number)
+        says = own if faults.tag is None else faults.tag
+        return scene.render(number, self._defect(number, shot.view), self._seq, faults, says)
 
     def _defect(self, number: int, view: str) -> Defect | None:
         """What is wrong with the part, if this view shows it."""

@@ -20,8 +20,15 @@ class SimulatorSettings(Section):
     height_px: Annotated[int, Field(ge=64, le=4096)] = 480
     views: Annotated[tuple[Name, ...], Field(min_length=1, max_length=8)] = ("main",)
     mark: bool = False  # a printed mark in the upper left corner, the same in every frame
+    codes: Literal["data_matrix", "qr", "code128"] | None = None  # a tag with the part's id
     faults: Path | None = None  # a JSON file, read again whenever it changes: faults on demand
     belt: Path | None = None  # a JSON file: who stands before it when; None: whom the trigger names
+
+    @model_validator(mode="after")
+    def _tag_fits_in(self) -> Self:
+        if self.codes is not None and 9 * self.width_px < 16 * self.height_px:
+            raise ValueError("codes needs frames of 16:9 or wider: the tag lies beside the part")
+        return self
 
 
 class ReplaySettings(Section):

@@ -33,23 +33,37 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class SerialRead:
+    """The part's own code, read from a frame of this inspection."""
+
+    inspection_id: str
+    view: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
-    """All that was seen of one view. Whatever is missing has its reason."""
+    """All that was seen of one view. Whatever is missing has its reason; `unread`: why its code
+    lets no part pass."""
 
     view: str
     frame: FreshFrame | None = None
     prediction: Prediction | None = None
     missing: Reason | None = None
+    serial: SerialRead | None = None
+    unread: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a verdict is measured against: the cuts, the verified model, the views to be seen."""
+    """What a verdict is measured against: the cuts, the verified model, the views to be seen,
+    and the one of them that must show the part's serial, if the recipe asks for it."""
 
     pass_below: float
     rework_from: float
     model_sha256: str | None
     views: tuple[str, ...]
+    code_view: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,11 @@ class Decision:
     permit: Permit
     word: HumanWord | None = None
 
+    @property
+    def serial(self) -> str | None:
+        """What the part's code says."""
+        return next((look.serial.text for look in self.looks if look.serial is not None), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -90,13 +109,16 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The store's word that revision `revision` of this inspection's record is durable."""
+    """The store's word that revision `revision` of this inspection's record is durable, and that
+    no other part has passed with its `serial`."""
 
     inspection_id: str
     revision: int
+    serial: str | None = None
 
 
 FRAME_REASONS = frozenset({Reason.NO_FRAME, Reason.STALE_FRAME, Reason.IMAGE_QUALITY})
+CODE_REASONS = frozenset({Reason.CODE_UNREADABLE, Reason.SERIAL_MISMATCH})  # the code shows it
 
 
 def cuts(model: Thresholds, recipe: ThresholdLimits) -> tuple[float, float]:
@@ -122,7 +144,8 @@ def decide(
     """
     score = worst_score(looks, rules)
     opinion, why = _opinion(looks, score, rules)
-    verdict, by, reasons = _verdict(looks, opinion, why, permit, health)
+    unread = _unread(looks, rules)
+    verdict, by, reasons = _verdict(looks, opinion, why, unread, permit, health)
     return Decision(
         inspection_id=inspection_id,
         verdict=verdict,
@@ -171,16 +194,28 @@ def _opinion(
     return Verdict.REWORK, (Reason.DEFECT,)
 
 
+def _unread(looks: tuple[Look, ...], rules: Rules) -> tuple[Reason, ...]:
+    """What is wrong with the part's code; nothing where the recipe wants none, or the view that
+    shows it was not seen at all."""
+    said = tuple(look.unread for look in looks if look.unread is not None)
+    read = {look.serial.view for look in looks if look.serial is not None}
+    unseen = {look.view for look in looks if look.missing in FRAME_REASONS}
+    if said or rules.code_view is None or rules.code_view in read | unseen:
+        return said
+    return (Reason.CODE_UNREADABLE,)
+
+
 def _verdict(
     looks: tuple[Look, ...],
     opinion: Verdict,
     why: tuple[Reason, ...],
+    unread: tuple[Reason, ...],
     permit: Permit,
     health: Health,
 ) -> tuple[Verdict, By, tuple[Reason, ...]]:
     unseen = tuple(reason for reason in why if reason in FRAME_REASONS)
-    if unseen:  # nobody can judge what was not seen
-        return Verdict.REWORK, By.FAILSAFE, unseen
+    if unseen or unread:  # nobody can judge what was not seen, or say which part it was
+        return Verdict.REWORK, By.FAILSAFE, (*unseen, *unread)
     if not permit.model_decides:
         return Verdict.REVIEW, By.FAILSAFE, (Reason.LEVEL,)
     if any(look.missing is not None for look in looks) or Reason.BAD_PREDICTION in why:
@@ -210,8 +245,8 @@ def decide_by_person(decision: Decision, word: HumanWord) -> Decision:
 
 def final_verdict(decision: Decision, health: Health, receipt: Receipt | None) -> Verdict:
     """The word the line gets. The only function that turns rework into pass, and it asks for
-    the evidence itself: frames of this part, a valid score or a person's word, a level that
-    allows it, a healthy station, a durable record of this inspection."""
+    the evidence itself: frames of this part, a valid score or a person's word, its serial if the
+    recipe wants one, a level that allows it, a healthy station, a durable record."""
     verdict = Verdict.REWORK
     if decision.verdict is Verdict.REVIEW:
         verdict = Verdict.REVIEW  # not passed either: a person must look
@@ -221,6 +256,7 @@ def final_verdict(decision: Decision, health: Health, receipt: Receipt | None) -
         and receipt is not None
         and receipt.inspection_id == decision.inspection_id
         and _all_views_seen(decision)
+        and _serial_stands(decision, receipt)
         and (_person_passed(decision) or _model_passed(decision))
     ):
         verdict = Verdict.PASS
@@ -232,6 +268,20 @@ def _all_views_seen(decision: Decision) -> bool:
     views, seen = set(decision.rules.views), {frame.view for frame in frames}
     mine = all(frame.inspection_id == decision.inspection_id for frame in frames)
     return bool(views) and seen == views and mine
+
+
+def _serial_stands(decision: Decision, receipt: Receipt) -> bool:
+    """Nothing is wrong with the part's code, and the record that lasts tells it. Where the recipe
+    asks for a serial, there is one."""
+    if any(look.unread is not None for look in decision.looks):
+        return False
+    serials = [look.serial for look in decision.looks if look.serial is not None]
+    wanted = decision.rules.code_view
+    return (
+        receipt.serial == decision.serial
+        and all(serial.inspection_id == decision.inspection_id for serial in serials)
+        and (wanted is None or [serial.view for serial in serials] == [wanted])
+    )
 
 
 def _person_passed(decision: Decision) -> bool:

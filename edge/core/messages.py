@@ -47,6 +47,9 @@ class Reason(StrEnum):
     REJECT_UNCONFIRMED = "reject_unconfirmed"
     LEVEL = "level"
     OPERATOR = "operator"
+    CODE_UNREADABLE = "code_unreadable"
+    SERIAL_MISMATCH = "serial_mismatch"
+    SERIAL_DUPLICATE = "serial_duplicate"
 
 
 class Refusal(StrEnum):
@@ -82,6 +85,8 @@ class Level(StrEnum):
 
 
 PartId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+# What a part's code may say: printable ASCII, whole (core/codes.py). Anything else is no serial.
+Serial = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]+$")]
 Seq = Annotated[int, Field(ge=0, lt=2**53)]  # JSON numbers stay exact below 2**53
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
@@ -127,6 +132,7 @@ class VerdictMessage(Message):
     recipe: str
     latency_ms: float
     valid_until: AwareDatetime
+    serial: Serial | None = None  # read from the part's code; not asked for or not read: null
 
 
 class PlcAck(Message):

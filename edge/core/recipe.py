@@ -2,10 +2,19 @@
 
 import hashlib
 import tomllib
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import SchemaError
 
 from edge.core.errors import ConfigError
 from edge.core.messages import Name
@@ -43,6 +52,50 @@ class ReferenceRegion(Roi):
         return self
 
 
+Symbology = Literal[
+    "data_matrix", "qr", "micro_qr", "aztec", "pdf417",
+    "code128", "code39", "code93", "itf", "ean13", "ean8", "upca",
+]  # fmt: skip
+
+
+class Code(BaseModel):
+    """The code on a part that is its serial, read from the frame that is judged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    roi: Roi | None = None  # where it is looked for, in frame pixels; None: in all of the frame
+    symbologies: Annotated[tuple[Symbology, ...], Field(min_length=1)] = ("data_matrix",)
+    required: bool = True  # a part without it is not passed
+    pattern: Annotated[str, Field(max_length=200)] = ".+"  # the whole text must match
+    is_part_id: bool = False  # the PLC sends the serial as part_id: they must be the same
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_is_one(cls, pattern: str) -> str:
+        try:
+            _matcher(pattern)
+        except SchemaError as error:
+            raise ValueError(f"no usable regular expression: {_last_line(error)}") from error
+        return pattern
+
+    def fits(self, text: str) -> bool:
+        try:
+            _matcher(f"^(?:{self.pattern})$").validate_python(text)
+        except ValidationError:
+            return False
+        return True
+
+
+@cache
+def _matcher(pattern: str) -> TypeAdapter[str]:
+    """pydantic's own engine: its time is linear in the text, whatever the pattern (no
+    look-around, no back references)."""
+    return TypeAdapter(Annotated[str, Field(pattern=pattern)])
+
+
+def _last_line(error: SchemaError) -> str:
+    return str(error).strip().splitlines()[-1].strip().removeprefix("error: ")
+
+
 class View(BaseModel):
     """One look at the part: a camera, and the region of its frame that is judged."""
 
@@ -51,6 +104,7 @@ class View(BaseModel):
     camera: Name = "main"
     roi: Roi | None = None  # all of the frame
     reference: ReferenceRegion | None = None  # what shows whether the camera is as it was
+    code: Code | None = None
 
 
 class QualityLimits(BaseModel):
@@ -92,6 +146,13 @@ class Recipe(BaseModel):
         names = [view.name for view in self.views]
         if len(set(names)) != len(names):
             raise ValueError(f"two views have the same name: {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_serial(self) -> Self:
+        names = [view.name for view in self.views if view.code is not None]
+        if len(names) > 1:
+            raise ValueError(f"two views read a code ({', '.join(names)}): a part has one serial")
         return self
 
     @cached_property

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from edge.core.messages import By, Level, Message, Reason, Verdict
+from edge.core.messages import By, Level, Message, Reason, Serial, Verdict
 
 
 class Kind(StrEnum):
@@ -44,7 +44,7 @@ class ViewRecord(BaseModel):
     input_sha256: Sha256 | None = None  # of the uint8 tensor the model was given
     quality: QualityFigures | None = None
     score: float | None = None
-    problem: str | None = None  # why there is no score, in words
+    problem: str | None = None  # why there is no score, or no serial, in words
 
 
 class InspectionRecord(Message):
@@ -71,6 +71,7 @@ class InspectionRecord(Message):
     views: tuple[ViewRecord, ...] = ()
     latency_ms: float
     stages_ms: dict[str, float] = {}
+    serial: Serial | None = None  # read from the part's code
 
 
 class ReviewRecord(Message):

@@ -92,12 +92,14 @@ class CommitFailed:
     """The disk did not take it. `revision` 0 is the opening; no id: the probe of a sick disk.
 
     `refused`: the disk is well, but the write contradicts what is recorded; no use to repeat it.
+    `passed_as`: the part that has passed with the same serial, which is why it was refused.
     """
 
     inspection_id: str | None
     revision: int
     error: str
     refused: bool = False
+    passed_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Whatever goes wrong becomes a reason on that view, and a cause that the station 
 
 import hashlib
 from collections.abc import Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from edge.camera.source import Frame, Shot
 from edge.camera.steady import SteadyCamera
 from edge.core.clock import Clock, ms, ns
-from edge.core.decide import FRAME_REASONS, FreshFrame, Look, Prediction
+from edge.core.codes import Reading, read_serial
+from edge.core.decide import FRAME_REASONS, FreshFrame, Look, Prediction, SerialRead
 from edge.core.errors import (
     BadPrediction,
     CameraError,
@@ -31,7 +33,7 @@ from edge.core.recipe import Recipe, View
 from edge.core.records import QualityFigures, ViewRecord
 from edge.gate.events import LookAt, Seen
 
-UNUSABLE_IN_A_ROW = 3  # frames that cannot be judged until the station says so
+UNUSABLE_IN_A_ROW = 3  # frames that cannot be judged, or codes, until the station says so
 
 
 class ModelAnswer(Protocol):
@@ -91,6 +93,8 @@ class _View:
     answer: ModelAnswer | None = None
     missing: Reason | None = None
     problem: str | None = None
+    serial: Future[Reading] | None = None  # being read
+    reading: Reading = field(default_factory=Reading)
 
     def lacks(self, reason: Reason, problem: object) -> None:
         """The first lack is the one that counts; later ones follow from it."""
@@ -128,7 +132,9 @@ class Eye:
         self._manifests = manifests
         self._models = models
         self._clock = clock
+        self._beside = ThreadPoolExecutor(1, "codes")  # reads while the model is waited for
         self._unusable = 0
+        self._unread = 0
         self._lost: set[str] = set()  # cameras without frames
         self._frozen: set[str] = set()
 
@@ -185,10 +191,11 @@ class Eye:
             ("grab", self._grab),
             ("quality", self._check),
             ("predict", self._predict),
+            *([] if view.code is None else [("code", self._read)]),
         ):
             started = self._clock.monotonic_ns()
             step(looked, request, notes)
-            stages[stage] += ms(self._clock.monotonic_ns() - started)
+            stages[stage] = stages.get(stage, 0.0) + ms(self._clock.monotonic_ns() - started)
             if looked.missing in (Reason.NO_FRAME, Reason.STALE_FRAME):
                 break
         return looked
@@ -227,10 +234,13 @@ class Eye:
     def _check(self, looked: _View, request: LookAt, notes: _Notes) -> None:
         assert looked.frame is not None
         recipe = request.recipe
-        looked.figures = measure(looked.frame.image)
+        image, code = looked.frame.image, looked.view.code
+        if code is not None:
+            looked.serial = self._beside.submit(read_serial, image, code, request.part_id)
+        looked.figures = measure(image)
         found = problems(looked.figures, recipe.quality)
         try:
-            looked.tensor = self._tensor(looked.frame.image, looked.view, request)
+            looked.tensor = self._tensor(image, looked.view, request)
             looked.input_sha256 = hashlib.sha256(looked.tensor.data).hexdigest()
         except PredictorUnavailable as error:
             looked.lacks(Reason.PREDICTOR_UNAVAILABLE, error)
@@ -275,6 +285,20 @@ class Eye:
             notes.cleared |= {"predictor_unavailable", "bad_prediction"}
             notes.working.add("model")
 
+    def _read(self, looked: _View, request: LookAt, notes: _Notes) -> None:
+        assert looked.serial is not None
+        try:
+            looked.reading = looked.serial.result(self._left_s(request))
+        except TimeoutError:
+            looked.serial.cancel()
+            problem = "its code was not read in time: give the recipe's code a smaller roi"
+            looked.reading = Reading(lack=Reason.DEADLINE, problem=problem)
+        self._unread = 0 if looked.reading.lack is None else self._unread + 1
+        if self._unread == 0:
+            notes.cleared.add("codes_unreadable")
+        elif self._unread >= UNUSABLE_IN_A_ROW:
+            notes.raised["codes_unreadable"] = f"{looked.view.camera}: {looked.reading.problem}"
+
 
 def overtaken(sight: Sight, triggered_ns: int, next_trigger_ns: int | None) -> Sight:
     """The same sight, without the frames that were exposed when the next part had come."""
@@ -300,7 +324,7 @@ def overtaken(sight: Sight, triggered_ns: int, next_trigger_ns: int | None) -> S
 
 
 def _look(looked: _View, inspection_id: str) -> Look:
-    frame = prediction = None
+    frame = prediction = serial = None
     name = looked.view.name
     if looked.input_sha256 is not None and looked.missing not in FRAME_REASONS:
         frame = FreshFrame(inspection_id, name, looked.input_sha256)
@@ -308,12 +332,15 @@ def _look(looked: _View, inspection_id: str) -> Look:
         prediction = Prediction(
             inspection_id, name, looked.answer.score, looked.answer.model_sha256
         )
-    return Look(name, frame, prediction, looked.missing)
+    if looked.reading.serial is not None:
+        serial = SerialRead(inspection_id, name, looked.reading.serial)
+    return Look(name, frame, prediction, looked.missing, serial, looked.reading.lack)
 
 
 def _record(looked: _View, triggered_ns: int) -> ViewRecord:
     frame = looked.frame
     after_ms = None if frame is None else round(ms(frame.exposed_at_ns - triggered_ns), 3)
+    problems = [text for text in (looked.problem, looked.reading.problem) if text is not None]
     return ViewRecord(
         view=looked.view.name,
         frame_seq=None if frame is None else frame.seq,
@@ -321,5 +348,5 @@ def _record(looked: _View, triggered_ns: int) -> ViewRecord:
         input_sha256=looked.input_sha256,
         quality=looked.figures,
         score=None if looked.answer is None else looked.answer.score,
-        problem=looked.problem,
+        problem="; ".join(problems) or None,
     )

@@ -34,6 +34,7 @@ from edge.gate.part import (
     answer_of,
     duplicate,
     failsafe,
+    look_of,
     new_part,
     record_of,
     review_of,
@@ -147,15 +148,7 @@ class Ledger:
         )
         self._shelf.add(part)
         draft = record_of(part, failsafe(part, Reason.DEADLINE), self._config_sha256, now_ns)
-        look = ev.LookAt(
-            inspection_id=part.inspection_id,
-            part_id=trigger.part_id,
-            recipe=part.recipe,
-            permit=part.permit,
-            triggered_ns=part.triggered_ns,
-            until_ns=part.due_ns,
-        )
-        return [ev.CommitOpening(part.inspection_id, OpenPart(draft)), look]
+        return [ev.CommitOpening(part.inspection_id, OpenPart(draft)), look_of(part)]
 
     def _refusal(self, recipe: RecipeRules | None) -> Refusal | None:
         if not self.accepting or self._disk.sick:
@@ -225,6 +218,7 @@ class Ledger:
         part.permit = permit(lower(part.permit.level, self.standing.level))  # down counts at once
         health = self.health.without(Reason.NOT_DURABLE)  # its own commit will tell
         part.decision = decide(part.inspection_id, event.looks, part.rules, part.permit, health)
+        part.serial = part.decision.serial
         passed, effects = self.standing.challenged(
             part.trigger.part_id, part.decision, part.triggered_at
         )
@@ -272,7 +266,9 @@ class Ledger:
         assert part.decision is not None
         healed = self._disk.took(inspection_id)
         health = self.health.without(Reason.NOT_DURABLE) if healed else self.health
-        verdict = final_verdict(part.decision, health, Receipt(inspection_id, revision))
+        assert part.record is not None
+        receipt = Receipt(inspection_id, revision, part.record.serial)
+        verdict = final_verdict(part.decision, health, receipt)
         if verdict is not part.decision.verdict:  # the last look found the evidence wanting
             reason = next(iter(health.faults), Reason.BAD_PREDICTION)
             return healed + self._fail_safe(part, reason, now_ns)
@@ -331,13 +327,17 @@ class Ledger:
         late = self._echoes.late() if part.stage is Stage.LOOKING else []
         return self._fail_safe(part, Reason.DEADLINE, now_ns) + late
 
-    def _fail_safe(self, part: Part, reason: Reason, now_ns: int) -> list[Effect]:
-        """Rework, told at once; the record follows, as a new revision if one is on its way."""
+    def _fail_safe(
+        self, part: Part, reason: Reason, now_ns: int, refused: bool = False
+    ) -> list[Effect]:
+        """Rework, told at once; the record follows, as a new revision if one is on its way. So is
+        a person's word, if there is one: if it fails, `_owe` brings it again. A refusal took it
+        along."""
         part.decision = failsafe(part, reason)
-        word = part.review  # it is on its way to the disk; if it fails, `_owe` brings it again
-        part.review = None
+        word = part.review and part.review.model_copy(update={"in_time": False})
+        part.review = word if refused else None
         commit = self._record(part, now_ns)
-        part.review = word and word.model_copy(update={"in_time": False})
+        part.review = word
         told = self._tell(part, now_ns)
         self._shelf.close(part)
         return [*told, commit, *self._reply(part, in_time=False)]
@@ -355,7 +355,8 @@ class Ledger:
         if event.revision == 0:
             return effects + self._refuse_unopened(part)
         if part.stage is Stage.COMMITTING and event.revision == part.revision:
-            effects += self._fail_safe(part, Reason.NOT_DURABLE, now_ns)
+            reason = Reason.SERIAL_DUPLICATE if event.passed_as else Reason.NOT_DURABLE
+            effects += self._fail_safe(part, reason, now_ns, event.refused)
             return effects + self._owe(event, now_ns)
         return effects
 

@@ -15,7 +15,7 @@ from edge.gate.events import (
     Reply,
     ReviewKept,
 )
-from edge.store.writes import OpenResult, Results, WriteRefused
+from edge.store.writes import OpenResult, Results, SerialPassed, WriteRefused
 
 log = structlog.get_logger()
 
@@ -34,6 +34,9 @@ def of_opening(inspection_id: str, outcome: Outcome) -> Event:
 
 
 def of_commit(inspection_id: str, revision: int, outcome: Outcome) -> Event:
+    if isinstance(outcome, SerialPassed):
+        log.warning("serial passed before", inspection=inspection_id, other=outcome.inspection_id)
+        return CommitFailed(inspection_id, revision, str(outcome), True, outcome.inspection_id)
     if isinstance(outcome, Exception):
         refused = isinstance(outcome, WriteRefused)
         if refused:

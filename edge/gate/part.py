@@ -20,6 +20,7 @@ from edge.core.messages import (
 from edge.core.orders import ReviewOrder
 from edge.core.recipe import Recipe
 from edge.core.records import InspectionRecord, ReviewRecord, ViewRecord
+from edge.gate.events import LookAt
 from edge.gate.rules import Limits, RecipeRules
 from edge.store.writes import AddReview, ClosePart, Write
 
@@ -54,6 +55,7 @@ class Part:
     decision: Decision | None = None
     views: tuple[ViewRecord, ...] = ()
     stages_ms: dict[str, float] = field(default_factory=dict)
+    serial: str | None = None
     revision: int = 0  # of the newest record handed to the store
     record: InspectionRecord | None = None  # that record, durable or not
     answer: VerdictMessage | None = None  # what the line was sent last
@@ -93,6 +95,18 @@ def new_part(
     )
 
 
+def look_of(part: Part) -> LookAt:
+    """What the eye is asked for."""
+    return LookAt(
+        inspection_id=part.inspection_id,
+        part_id=part.trigger.part_id,
+        recipe=part.recipe,
+        permit=part.permit,
+        triggered_ns=part.triggered_ns,
+        until_ns=part.due_ns,
+    )
+
+
 def record_of(part: Part, decision: Decision, config_sha256: str, now_ns: int) -> InspectionRecord:
     """The next revision of the part's record."""
     return InspectionRecord(
@@ -117,6 +131,7 @@ def record_of(part: Part, decision: Decision, config_sha256: str, now_ns: int) -
         views=part.views,
         latency_ms=round(ms(now_ns - part.triggered_ns), 3),
         stages_ms=part.stages_ms,
+        serial=part.serial,
     )
 
 
@@ -136,6 +151,7 @@ def answer_of(record: InspectionRecord, review_s: float) -> VerdictMessage:
         recipe=record.recipe,
         latency_ms=record.latency_ms,
         valid_until=record.triggered_at + window,
+        serial=record.serial,
     )
 
 

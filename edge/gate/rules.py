@@ -37,9 +37,10 @@ def rules_of(
 
 def rules_for(recipe: Recipe, manifest: Manifest | None) -> RecipeRules:
     views = tuple(view.name for view in recipe.views)
+    coded = (view.name for view in recipe.views if view.code is not None and view.code.required)
+    code_view = next(coded, None)
     if manifest is None:  # nothing can pass by a model that is not there; people still can judge
-        return RecipeRules(recipe, Rules(0.0, 0.0, None, views), None)
+        return RecipeRules(recipe, Rules(0.0, 0.0, None, views, code_view), None)
     pass_below, rework_from = cuts(manifest.thresholds, recipe.thresholds)
-    return RecipeRules(
-        recipe, Rules(pass_below, rework_from, manifest.sha256, views), manifest.label
-    )
+    rules = Rules(pass_below, rework_from, manifest.sha256, views, code_view)
+    return RecipeRules(recipe, rules, manifest.label)

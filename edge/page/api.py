@@ -29,8 +29,12 @@ def api_routes(watcher: Watcher, orders: Orders, live: Live, token: str) -> list
         return JSONResponse({"gate": shown, "away": word.away, "token": token})
 
     def parts(request: Request) -> Response:
-        limit = _limit(request.query_params.get("limit", "20"))
-        return JSONResponse({"parts": [part_json(part) for part in watcher.newest(limit)]})
+        serial = request.query_params.get("serial")
+        if serial is not None:
+            found = watcher.attempts(serial)[::-1]
+        else:
+            found = watcher.newest(_limit(request.query_params.get("limit", "20")))
+        return JSONResponse({"parts": [part_json(part) for part in found]})
 
     def part(request: Request) -> Response:
         found = watcher.part(request.path_params["inspection_id"])
@@ -63,6 +67,7 @@ def part_json(part: Inspection) -> dict[str, Any]:
         "inspection_id": part.inspection_id,
         "part_id": part.part_id,
         "seq": part.plc_seq,
+        "serial": part.serial,
         "lot": part.lot,
         "recipe": part.recipe,
         "level": part.level,

@@ -113,6 +113,7 @@ class Pages:
             "zone": clock.now().astimezone(zone).tzname(),
             "token": self.token,
             "process": process,
+            "reads_codes": any(v.code for recipe in recipes.values() for v in recipe.views),
         }
         self._renderer = Renderer(self._setting, fixed)
         self.live = Live(self._watcher.stamp, self._render_fragments, clock, process)
@@ -121,6 +122,7 @@ class Pages:
         return [
             Route("/", self.index),
             Route("/parts/{inspection_id}", self.part),
+            Route("/find", self.find),
             Route("/events", self.events),
             Route("/images/{sha256}.png", self.image),
             Route("/images/{sha256}/small.jpg", self.small_image),
@@ -151,8 +153,16 @@ class Pages:
             raise Refused(404, "There is no such part. Perhaps it is too old to be kept here.")
         reviews = self._watcher.reviews(inspection_id)
         delivered = self._watcher.delivered(inspection_id)
-        shown = detail(found, reviews, delivered, self._setting)
+        attempts = () if found.serial is None else self._watcher.attempts(found.serial)
+        shown = detail(found, reviews, delivered, self._setting, attempts)
         return self._page(request, "part.html", part=shown)
+
+    def find(self, request: Request) -> Response:
+        """The last inspection of a serial: typed, or from a hand scanner."""
+        attempts = self._watcher.attempts(request.query_params.get("serial", "").strip())
+        if not attempts:
+            raise Refused(404, "No part with this serial was inspected here.")
+        return RedirectResponse(f"/parts/{attempts[-1].inspection_id}", 303)
 
     async def events(self, request: Request) -> Response:
         return EventStream(self.live, await self.live.admit())

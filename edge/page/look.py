@@ -17,6 +17,7 @@ from edge.store.rows import Inspection
 NEWEST = 12
 REWORKS = 6
 QUESTIONS = 8  # parts that wait, in full; more are only counted
+ATTEMPTS = 20  # inspections of one serial, the last ones
 
 DeliveredUpTo = Callable[[str], int | None]  # of an epoch; None: not known
 
@@ -85,6 +86,10 @@ class Watcher:
         """Raises StoreError."""
         inspection = self._reader.inspection(inspection_id)
         return None if inspection is None else for_eyes(inspection)
+
+    def attempts(self, serial: str) -> tuple[Inspection, ...]:
+        """The inspections of the part with this serial, oldest first. Raises StoreError."""
+        return tuple(map(for_eyes, self._reader.of_serial(serial, ATTEMPTS)))
 
     def reviews(self, inspection_id: str) -> tuple[ReviewRecord, ...]:
         """What people said of this part, in order. Raises StoreError."""

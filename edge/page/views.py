@@ -84,6 +84,15 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One inspection among all of the same serial."""
+
+    inspection_id: str
+    text: str
+    this: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Detail:
     """All that is known of one part."""
 
@@ -94,6 +103,7 @@ class Detail:
     words: tuple[Word, ...]
     views: tuple[tuple[str, str], ...]
     reviews: tuple[str, ...]
+    attempts: tuple[Attempt, ...]  # of its serial; none where no code was read
 
 
 def card(inspection: Inspection, setting: Setting) -> Card:
@@ -153,6 +163,7 @@ def detail(
     reviews: tuple[ReviewRecord, ...],
     delivered: bool | None,
     setting: Setting,
+    attempts: tuple[Inspection, ...] = (),
 ) -> Detail:
     record = record_of(inspection)
     return Detail(
@@ -163,7 +174,14 @@ def detail(
         words=three_words(inspection, delivered, setting),
         views=tuple((view.view, _view_sentence(view.score, view.problem)) for view in record.views),
         reviews=tuple(_review_sentence(review, setting) for review in reviews),
+        attempts=tuple(_attempt(one, inspection, setting) for one in attempts),
     )
+
+
+def _attempt(one: Inspection, shown: Inspection, setting: Setting) -> Attempt:
+    verdict = words.VERDICTS[one.verdict] if one.verdict else "OPEN"
+    text = f"{one.opened_at.astimezone(setting.zone):%d %b, %H:%M:%S} {verdict}"
+    return Attempt(one.inspection_id, text, one.inspection_id == shown.inspection_id)
 
 
 def three_words(
@@ -257,6 +275,7 @@ def _facts(
     level = words.LEVELS[inspection.level]
     facts = {
         "Triggered": inspection.opened_at.astimezone(setting.zone).strftime("%d %b %Y, %H:%M:%S"),
+        "Serial": inspection.serial,
         "Lot": inspection.lot,
         "Trigger number": str(inspection.plc_seq),
         "Level": f"{level.name}: {level.short}",

@@ -19,6 +19,9 @@ REASONS: dict[Reason, str] = {
     Reason.REJECT_UNCONFIRMED: "A rejected part was not seen to leave; nothing passes until then",
     Reason.LEVEL: "At this level of automation a person decides",
     Reason.OPERATOR: "A person chose rework",
+    Reason.CODE_UNREADABLE: "The part's code could not be read",
+    Reason.SERIAL_MISMATCH: "The part's code is not the part that the PLC named",
+    Reason.SERIAL_DUPLICATE: "A part with this serial has passed before",
 }
 
 VERDICTS: dict[Verdict, str] = {

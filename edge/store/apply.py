@@ -6,6 +6,7 @@ from typing import assert_never
 
 from sqlite_utils import Database
 
+from edge.core.messages import Verdict
 from edge.core.records import ImageEvent, InspectionRecord, Kind, ReviewRecord, body_sha256
 from edge.store.rows import stamp
 from edge.store.writes import (
@@ -18,6 +19,7 @@ from edge.store.writes import (
     OpenPart,
     OpenResult,
     PruneImages,
+    SerialPassed,
     SetMeta,
     Write,
     WriteRefused,
@@ -39,6 +41,7 @@ _NEWEST = (  # what a later revision changes in the row of an inspection
     "closed_at",
     "answer",
     "body",
+    "serial",
 )
 _SHOW_NEWEST = ", ".join(f'"{column}" = excluded."{column}"' for column in _NEWEST)
 
@@ -111,6 +114,8 @@ def _close_part(db: Database, write: ClosePart) -> None:
 
 def _enter(db: Database, write: ClosePart, body: str) -> None:
     record = write.record
+    if record.serial is not None and record.verdict is not Verdict.REWORK:
+        _refuse_second_pass(db, record, record.serial)
     decided_at = record.triggered_at + timedelta(milliseconds=record.latency_ms)
     row = {
         "inspection_id": record.inspection_id,
@@ -132,6 +137,7 @@ def _enter(db: Database, write: ClosePart, body: str) -> None:
         "closed_at": stamp(decided_at),
         "answer": write.answer.model_dump_json(),
         "body": body,
+        "serial": record.serial,
     }
     _insert(db, "inspections", row, _ON_CLOSED)
     _append(db, Kind.INSPECTION, record.inspection_id, decided_at, body)
@@ -143,6 +149,17 @@ _ON_CLOSED = f"""on conflict (inspection_id) do update
     where excluded.revision > revision"""
 
 
+def _refuse_second_pass(db: Database, record: InspectionRecord, serial: str) -> None:
+    """Also before a person is asked: their pass could not count."""
+    passed = db.execute(
+        "select inspection_id from inspections where serial = ? and recipe = ?"
+        " and verdict = 'pass' and taken_back = 0 and inspection_id <> ?",
+        [serial, record.recipe, record.inspection_id],
+    ).fetchone()
+    if passed is not None:
+        raise SerialPassed(serial, passed[0])
+
+
 def _add_review(db: Database, review: ReviewRecord) -> None:
     body, of = review.model_dump_json(), review.inspection_id
     if not _exists(db, "select 1 from inspections where inspection_id = ?", of):
@@ -150,6 +167,9 @@ def _add_review(db: Database, review: ReviewRecord) -> None:
     if not _exists(db, "select 1 from records where inspection_id = ? and body = ?", of, body):
         _append(db, Kind.REVIEW, of, review.at, body)
         _keep_as_evidence(db, review)
+        if review.verdict is Verdict.REWORK:
+            passed = "inspection_id = ? and verdict = 'pass'"
+            db.execute(f"update inspections set taken_back = 1 where {passed}", [of])
 
 
 def _keep_as_evidence(db: Database, review: ReviewRecord) -> None:

@@ -58,6 +58,12 @@ class LedgerReader:
         found = self._inspections("where inspection_id = ?", [inspection_id])
         return found[0] if found else None
 
+    def of_serial(self, serial: str, limit: int) -> tuple[Inspection, ...]:
+        """The inspections at which this code was read, oldest first: the n-th is attempt n. Of
+        more than `limit` the last ones."""
+        newest = self._inspections("where serial = ? order by rowid desc limit ?", [serial, limit])
+        return newest[::-1]
+
     def counts(self, since: datetime) -> tuple[Count, ...]:
         """Of the closed inspections that were opened since then; absent means none."""
         sql = """

@@ -47,6 +47,7 @@ class Inspection:
     answer: str | None  # the VerdictMessage as JSON, as the line was told
     body: str  # the InspectionRecord as JSON; while open, the draft of OpenPart
     images: tuple[KeptImage, ...] = ()
+    serial: str | None = None
 
 
 def stamp(at: datetime) -> str:
@@ -77,6 +78,7 @@ def inspection_of(row: dict[str, Any], images: tuple[KeptImage, ...] = ()) -> In
         answer=row["answer"],
         body=row["body"],
         images=images,
+        serial=row["serial"],
     )
 
 

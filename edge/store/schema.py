@@ -77,6 +77,22 @@ def _first(db: Database) -> None:
     )
 
 
+@migrations(name="0002_serial")
+def _serial(db: Database) -> None:
+    """A serial passes once, whatever the gate believes. `taken_back`: a person said rework of a
+    part that had passed, so it may come again."""
+    db.executescript(
+        """
+        alter table inspections add column serial text;
+        alter table inspections add column taken_back integer not null default 0
+            check (taken_back in (0, 1));
+        create index inspections_serial on inspections (serial) where serial is not null;
+        create unique index inspections_serial_passed on inspections (serial, recipe)
+            where verdict = 'pass' and taken_back = 0 and serial is not null;
+        """
+    )
+
+
 def migrate(db: Database) -> None:
     """Bring the tables up to date, each step in its own transaction with its record.
 

@@ -12,6 +12,14 @@ class WriteRefused(NotDurable):
     """The disk would, but the write contradicts what is recorded."""
 
 
+class SerialPassed(WriteRefused):
+    """A part has passed with this serial already, as `inspection_id`."""
+
+    def __init__(self, serial: str, inspection_id: str) -> None:
+        super().__init__(f"a part with the serial {serial!r} has passed: {inspection_id}")
+        self.inspection_id = inspection_id
+
+
 @dataclass(frozen=True, slots=True)
 class OpenPart:
     """A trigger was accepted: a row without verdict, and nothing in `records` yet.
@@ -28,7 +36,8 @@ class ClosePart:
     """A verdict: the inspection's row shows it, and `records` gets one more revision.
 
     A repeat of what is recorded changes nothing. An inspection whose opening was lost is entered.
-    Refused: another content for a recorded revision.
+    Refused: another content for a recorded revision; and, with SerialPassed, a pass or a review
+    of a serial with which another part of this recipe has passed, unless a person took that back.
     """
 
     record: InspectionRecord
@@ -39,7 +48,8 @@ class ClosePart:
 class AddReview:
     """A person's word. A repeat changes nothing. Refused: an inspection nobody knows.
 
-    If the part had passed, its frames become evidence: kept as long, and sent to the trainer.
+    If the part had passed, its frames become evidence: kept as long, and sent to the trainer. If
+    the word is rework, its serial may pass again.
     """
 
     review: ReviewRecord

@@ -123,6 +123,11 @@ CAUSES = {
         "the ledger was damaged and a new one was begun; persons decide",
         "check the disk, set the level again, keep the file that was moved aside; then restart",
     ),
+    "codes_unreadable": Cause(
+        None,
+        "the codes of parts cannot be used",
+        "look at the last reworks on the page: check the marking, the lens and the code's region",
+    ),
     "images_stopped": Cause(
         None,
         "images are no longer kept, for lack of disk",

@@ -18,6 +18,7 @@ from edge.core.decide import (
     Prediction,
     Receipt,
     Rules,
+    SerialRead,
     cuts,
     decide,
     decide_by_person,
@@ -429,6 +430,111 @@ def test_word_of_rework_under_a_claim_of_pass_passes_nothing() -> None:
 def test_person_passes_nothing_without_frame_and_record(what: str) -> None:
     decision, receipt = ANY_PASS[what](by_person(Verdict.PASS), Receipt(ID, 2))
     assert final_verdict(decision, Health(), receipt) is not Verdict.PASS
+
+
+# ---- the part's serial ----
+
+CODED = replace(RULES, code_view="top")
+READ = SerialRead(ID, "top", "S1")
+SEALED = Receipt(ID, 1, "S1")
+UNREAD = (Reason.CODE_UNREADABLE, Reason.SERIAL_MISMATCH, Reason.DEADLINE)
+
+
+def with_code(serial: SerialRead | None = READ, unread: Reason | None = None) -> tuple[Look, ...]:
+    top, side = looks(0.1, 0.1)
+    return (replace(top, serial=serial, unread=unread), side)
+
+
+def coded(seen: tuple[Look, ...], level: Level = Level.FULL) -> Decision:
+    return decide(ID, seen, CODED, permit(level), Health())
+
+
+def test_part_passes_with_the_serial_that_its_record_tells() -> None:
+    decision = coded(with_code())
+    assert (decision.verdict, decision.serial) == (PASS, "S1")
+    assert final_verdict(decision, Health(), SEALED) is PASS
+
+
+@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("unread", UNREAD)
+def test_nobody_passes_a_part_whose_code_is_wrong(level: Level, unread: Reason) -> None:
+    for seen in (with_code(None, unread), with_code(READ, unread)):
+        decision = coded(seen, level)
+        assert (decision.verdict, decision.by, decision.reasons) == (REWORK, By.FAILSAFE, (unread,))
+
+
+@pytest.mark.parametrize("level", Level)
+def test_wanted_serial_that_is_not_there_is_unreadable(level: Level) -> None:
+    for seen in (with_code(None), with_code(replace(READ, view="side"))):
+        decision = coded(seen, level)
+        assert (decision.verdict, decision.reasons) == (REWORK, (Reason.CODE_UNREADABLE,))
+
+
+def test_view_that_was_not_seen_is_not_called_unreadable_too() -> None:
+    top, side = looks(0.1, 0.1)
+    lost = (Look("top", missing=Reason.NO_FRAME), side)
+    assert coded(lost).reasons == (Reason.NO_FRAME,)
+    dark = (replace(top, missing=Reason.IMAGE_QUALITY, unread=Reason.CODE_UNREADABLE), side)
+    assert coded(dark).reasons == (Reason.IMAGE_QUALITY, Reason.CODE_UNREADABLE)
+
+
+def test_opinion_is_the_models_whatever_the_code_says() -> None:
+    assert coded(with_code(None, Reason.CODE_UNREADABLE)).opinion is PASS
+
+
+@pytest.mark.parametrize(
+    ("seen", "receipt"),
+    [
+        (with_code(), Receipt(ID, 1)),
+        (with_code(), Receipt(ID, 1, "S2")),
+        (with_code(None), SEALED),
+        (with_code(None), Receipt(ID, 1)),
+        (with_code(replace(READ, inspection_id=OTHER)), SEALED),
+        (with_code(replace(READ, view="side")), SEALED),
+        (with_code(READ, Reason.SERIAL_MISMATCH), SEALED),
+        ((with_code()[0], replace(look("side"), serial=replace(READ, view="side"))), SEALED),
+    ],
+    ids=[
+        "record without it", "record of another", "not read", "not read or recorded",
+        "of another inspection", "of another view", "not the PLC's part", "of two views",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("person", [False, True])
+def test_one_piece_of_the_serial_less_and_nothing_passes(
+    seen: tuple[Look, ...], receipt: Receipt, person: bool
+) -> None:
+    claim = replace(coded(with_code()), looks=seen)
+    if person:
+        claim = decide_by_person(claim, HumanWord(ID, PASS, "Ada"))
+        assert final_verdict(replace(claim, looks=with_code()), Health(), SEALED) is PASS
+    assert claim.verdict is PASS and final_verdict(claim, Health(), receipt) is REWORK
+
+
+@given(
+    serial=st.none() | st.builds(SerialRead, st.sampled_from((ID, OTHER)), st.sampled_from(VIEWS),
+                                 st.sampled_from(("S1", "S2"))),
+    unread=st.none() | st.sampled_from(UNREAD),
+    level=st.sampled_from(Level),
+    recorded=st.none() | st.sampled_from(("S1", "S2")),
+    wanted=st.booleans(),
+)  # fmt: skip
+def test_pass_with_random_codes_has_the_serial_in_order(
+    serial: SerialRead | None,
+    unread: Reason | None,
+    level: Level,
+    recorded: str | None,
+    wanted: bool,
+) -> None:
+    rules = CODED if wanted else RULES
+    decision = decide(ID, with_code(serial, unread), rules, permit(level), Health())
+    assert (decision.verdict is PASS) == (not decision.reasons)
+    if decision.verdict is REVIEW:
+        decision = decide_by_person(decision, HumanWord(ID, PASS, "Ada"))
+    if final_verdict(decision, Health(), Receipt(ID, 1, recorded)) is not PASS:
+        return
+    assert unread is None and recorded == (serial and serial.text)
+    assert serial == (serial and replace(serial, inspection_id=ID))
+    assert not wanted or (serial is not None and serial.view == "top")
 
 
 # ---- the cuts ----

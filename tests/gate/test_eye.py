@@ -1,9 +1,11 @@
 """What the eye makes of cameras and models that misbehave."""
 
+import threading
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+import zxingcpp
 from bundles import make_bundle
 from gate_world import RECIPE
 
@@ -11,10 +13,11 @@ from edge.camera.source import Frame, Shot
 from edge.camera.steady import SteadyCamera
 from edge.core.automation import permit
 from edge.core.clock import ns
+from edge.core.decide import SerialRead
 from edge.core.errors import BadPrediction, CameraLost, CameraTimeout, PredictorUnavailable
 from edge.core.manifest import Manifest
 from edge.core.messages import Level, Reason
-from edge.core.recipe import Recipe, Roi, View
+from edge.core.recipe import Code, Recipe, Roi, View
 from edge.gate.events import LookAt
 from edge.gate.eye import Eye, Sight
 
@@ -37,6 +40,7 @@ class FakeCamera:
     early_ms: float = 0.0
     frozen: bool = False
     live: bool = True
+    wears: str | None = None  # a code
     _seq: int = 0
     _rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
 
@@ -53,6 +57,10 @@ class FakeCamera:
             self._seq += 1
         noise = self._rng.integers(0, 40, (64, 64, 3))
         image = np.clip(noise + self.grey, 0, 255).astype(np.uint8)
+        if self.wears is not None:
+            made = zxingcpp.create_barcode(self.wears, zxingcpp.BarcodeFormat.DataMatrix)
+            tag = np.array(made.to_image(scale=3, add_quiet_zones=True))
+            image[: tag.shape[0], : tag.shape[1]] = tag[..., None]
         return Frame(image, self._seq, self.clock.now_ns - ns(self.early_ms))
 
 
@@ -94,8 +102,10 @@ class Rig:
             self.clock,  # type: ignore[arg-type]
         )
 
-    def look(self, recipe: Recipe = RECIPE, level: Level = Level.FULL) -> Sight:
-        until_ns = self.clock.now_ns + ns(100)
+    def look(
+        self, recipe: Recipe = RECIPE, level: Level = Level.FULL, within_ms: float = 100
+    ) -> Sight:
+        until_ns = self.clock.now_ns + ns(within_ms)
         request = LookAt("I1", "P1", recipe, permit(level), self.clock.now_ns, until_ns)
         return self.eye.look(request)
 
@@ -222,3 +232,70 @@ def test_probe_tells_what_each_camera_counted(rig: Rig) -> None:
     views = len(RECIPE.views)
     counted = {"shots": 2 * views, "frames": views, "opened": 1}
     assert rig.eye.probe().cameras == {"main": counted}
+
+
+# ---- codes ----
+
+
+def coded(**more: object) -> Recipe:
+    view = View(name="top", code=Code(**more))  # type: ignore[arg-type]
+    return RECIPE.model_copy(update={"views": (view, View(name="side"))})
+
+
+def test_serial_is_read_from_the_frame_that_the_model_judges(rig: Rig) -> None:
+    rig.camera.wears = "S1"
+    sight = rig.look(coded())
+    top, side = sight.seen.looks
+    assert top.serial == SerialRead("I1", "top", "S1") and side.serial is None
+    assert top.frame is not None and top.unread is None and missing(sight) == {None}
+    assert set(sight.seen.stages_ms) == {"grab", "quality", "predict", "code"}
+
+
+def test_recipe_without_a_code_reads_none(rig: Rig) -> None:
+    rig.camera.wears = "S1"
+    sight = rig.look()
+    assert {look.serial for look in sight.seen.looks} == {None}
+    assert "code" not in sight.seen.stages_ms
+
+
+def test_unreadable_code_is_said_beside_the_score_and_becomes_a_cause(rig: Rig) -> None:
+    sights = [rig.look(coded()) for _ in range(3)]
+    view = sights[0].seen.views[0]
+    assert view.score == 0.25 and view.problem == "no code could be read"
+    assert sights[0].seen.looks[0].unread is Reason.CODE_UNREADABLE
+    raised = [dict(sight.noticed.raised).get("codes_unreadable") for sight in sights]
+    assert raised == [None, None, "main: no code could be read"]
+    rig.camera.wears = "S1"
+    assert "codes_unreadable" in rig.look(coded()).noticed.cleared
+
+
+def test_code_of_another_part_than_the_plcs_is_a_mismatch(rig: Rig) -> None:
+    rig.camera.wears = "P2"
+    (top, _) = rig.look(coded(is_part_id=True)).seen.looks
+    assert (top.serial and top.serial.text, top.unread) == ("P2", Reason.SERIAL_MISMATCH)
+
+
+def test_code_is_read_where_no_model_is_asked_and_where_it_fails(rig: Rig) -> None:
+    rig.camera.wears = "S1"
+    assert rig.look(coded(), Level.HUMAN).seen.looks[0].serial is not None
+    rig.predictor.fails = PredictorUnavailable("gone")
+    assert rig.look(coded()).seen.looks[0].serial is not None
+
+
+def test_camera_without_a_frame_is_not_blamed_on_the_code(rig: Rig) -> None:
+    rig.camera.fails = CameraLost("cable")
+    for _ in range(4):
+        sight = rig.look(coded())
+    assert sight.seen.looks[0].unread is None
+    assert "codes_unreadable" not in dict(sight.noticed.raised)
+
+
+def test_code_that_is_not_read_in_time_costs_the_part_its_pass_only(rig: Rig) -> None:
+    rig.camera.wears = "S1"
+    slow = threading.Event()
+    rig.eye._beside.submit(slow.wait, 30)  # a reader that is still busy with something else
+    sight = rig.look(coded(), within_ms=20)
+    assert sight.seen.looks[0].unread is Reason.DEADLINE
+    assert "smaller roi" in (sight.seen.views[0].problem or "")
+    slow.set()
+    assert rig.look(coded()).seen.looks[0].serial is not None

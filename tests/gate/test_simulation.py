@@ -66,8 +66,8 @@ class TakesAnyPartsSight(Ledger):
 
 
 class ForgetsToAmendTheRecord(Ledger):
-    def _fail_safe(self, part: Part, reason, now_ns: int) -> list[ev.Effect]:  # type: ignore[no-untyped-def]
-        effects = super()._fail_safe(part, reason, now_ns)
+    def _fail_safe(self, *how) -> list[ev.Effect]:  # type: ignore[no-untyped-def]
+        effects = super()._fail_safe(*how)
         return [effect for effect in effects if not isinstance(effect, ev.Commit)]
 
 
@@ -96,6 +96,18 @@ class TrustsAnyFrame(Ledger):
         return super()._committed(inspection_id, revision, now_ns)
 
 
+class TellsWhatTheDiskRefused(Ledger):
+    """Takes a refusal for a success: the second part with a serial passes, too."""
+
+    def _commit_failed(self, event: ev.CommitFailed, now_ns: int) -> list[ev.Effect]:
+        part = self._shelf.open(event.inspection_id or "")
+        if event.passed_as and part is not None and part.decision is not None:
+            told = self._tell(part, now_ns)
+            self._shelf.close(part)
+            return told
+        return super()._commit_failed(event, now_ns)
+
+
 def _liked(decision: Decision) -> bool:
     scores = [look.prediction.score for look in decision.looks if look.prediction]
     return bool(scores) and not max(scores) >= RULES.pass_below
@@ -110,6 +122,7 @@ def _liked(decision: Decision) -> bool:
         ForgetsToAmendTheRecord,
         AnswersTwice,
         TrustsAnyFrame,
+        TellsWhatTheDiskRefused,
     ],
 )
 def test_planted_bug_is_caught(bug: type[Ledger]) -> None:
