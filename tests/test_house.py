@@ -25,7 +25,7 @@ TRAINING = ("torch", "scipy", "pandas", "sklearn", "onnx", "optuna", "matplotlib
 HEAVY = ("numpy", "cv2", "onnxruntime", "pydantic")
 
 CORE = {
-    "__init__", "automation", "bounds", "cli", "clock", "decide", "errors", "manifest",
+    "__init__", "automation", "bounds", "cli", "clock", "codes", "decide", "errors", "manifest",
     "messages", "metrics", "orders", "post", "preprocess", "quality", "recipe", "records",
     "runtime", "schemas", "spans", "topics",
 }  # fmt: skip

@@ -77,31 +77,37 @@ class Scene:
             mask = paint(piece, defect.kind, defect.severity, brush)
         pose = self._pose(rng, faults)
         scene = self._laid_down(piece, self._setting.belt(rng), pose)
-        if self._mark is not None:
-            x, y = round(AT * self._unit) + np.array(faults.moved_px)
-            put(scene, self._mark, (int(x), int(y)))
         if self._codes is not None and tag_says:
             self._put(tag(tag_says, self._codes, self._unit), scene, pose)
-        scene = self._setting.lit(scene, faults.lamp * faults.overexposed, rng)
-        image = self._setting.noisy(self._through_lens(scene, faults), number, exposure)
-        for x, y, grey in faults.stuck:
-            image[y : y + 1, x : x + 1] = grey  # beyond the frame: none
+        image = self._shoot(scene, number, exposure, faults, rng)
         return Rendering(image, None if mask is None else self._placed(mask, pose))
-
-    def _through_lens(self, scene: Image, faults: Faults) -> Image:
-        if faults.defocus_px > 0:
-            scene = as_image(cv2.GaussianBlur(scene, (0, 0), faults.defocus_px))
-        if faults.smear > 0:
-            scene = smeared(scene, faults.smear, self._unit)
-        return scene
 
     def empty(self, exposure: int = 0, faults: Faults = _NO_FAULTS) -> Rendering:
         """The belt without a part."""
         rng = stream(self._seed, exposure, self._look_at)
-        scene = self._setting.lit(self._setting.belt(rng), faults.lamp * faults.overexposed, rng)
+        return Rendering(self._shoot(self._setting.belt(rng), 0, exposure, faults, rng), None)
+
+    def _shoot(
+        self,
+        scene: Image,
+        number: int,
+        exposure: int,
+        faults: Faults,
+        rng: np.random.Generator,
+    ) -> Image:
+        """What the camera makes of what lies there: mark, light, lens, sensor."""
+        if self._mark is not None:
+            x, y = round(AT * self._unit) + np.array(faults.moved_px)
+            put(scene, self._mark, (int(x), int(y)))
+        scene = self._setting.lit(scene, faults.lamp * faults.overexposed, rng)
+        if faults.defocus_px > 0:
+            scene = as_image(cv2.GaussianBlur(scene, (0, 0), faults.defocus_px))
         if faults.smear > 0:
             scene = smeared(scene, faults.smear, self._unit)
-        return Rendering(self._setting.noisy(scene, 0, exposure), None)
+        image = self._setting.noisy(scene, number, exposure)
+        for x, y, grey in faults.stuck:
+            image[y : y + 1, x : x + 1] = grey  # beyond the frame: none
+        return image
 
     def _look(self, number: int, faults: Faults) -> Look:
         if faults.lot is not None:
