@@ -93,7 +93,9 @@ class _View:
     answer: ModelAnswer | None = None
     missing: Reason | None = None
     problem: str | None = None
+    measured: Future[QualityFigures] | None = None  # being measured
     serial: Future[Reading] | None = None  # being read
+    failed: LinegateError | None = None  # why there is no answer
     reading: Reading = field(default_factory=Reading)
 
     def lacks(self, reason: Reason, problem: object) -> None:
@@ -132,7 +134,8 @@ class Eye:
         self._manifests = manifests
         self._models = models
         self._clock = clock
-        self._beside = ThreadPoolExecutor(1, "codes")  # reads while the model is waited for
+        self._beside = ThreadPoolExecutor(1, "quality")  # measures while the model is waited for
+        self._reader = ThreadPoolExecutor(1, "codes")  # and reads; a code may take its time
         self._unusable = 0
         self._unread = 0
         self._lost: set[str] = set()  # cameras without frames
@@ -184,13 +187,14 @@ class Eye:
     def _look_through(
         self, view: View, request: LookAt, stages: dict[str, float], notes: _Notes
     ) -> _View:
-        """Grab, check, predict. A frame that cannot be trusted is scored all the same, for the
-        record; a frame of another moment, or none, ends the look."""
+        """Grab, predict, check: what can be measured while the model is waited for is. A frame that
+        cannot be trusted is scored all the same, for the record; a frame of another moment, or
+        none, ends the look."""
         looked = _View(view)
         for stage, step in (
             ("grab", self._grab),
-            ("quality", self._check),
             ("predict", self._predict),
+            ("quality", self._check),
             *([] if view.code is None else [("code", self._read)]),
         ):
             started = self._clock.monotonic_ns()
@@ -231,30 +235,53 @@ class Eye:
             words = f"exposed {late_ms:.0f} ms after the trigger, when the part had moved on"
             looked.lacks(Reason.STALE_FRAME, words)
 
-    def _check(self, looked: _View, request: LookAt, notes: _Notes) -> None:
+    def _predict(self, looked: _View, request: LookAt, notes: _Notes) -> None:
         assert looked.frame is not None
-        recipe = request.recipe
-        image, code = looked.frame.image, looked.view.code
+        image, code, model = looked.frame.image, looked.view.code, request.recipe.model
+        looked.measured = self._beside.submit(measure, image)
         if code is not None:
-            looked.serial = self._beside.submit(read_serial, image, code, request.part_id)
-        looked.figures = measure(image)
-        found = problems(looked.figures, recipe.quality)
+            looked.serial = self._reader.submit(read_serial, image, code, request.part_id)
         try:
             looked.tensor = self._tensor(image, looked.view, request)
             looked.input_sha256 = hashlib.sha256(looked.tensor.data).hexdigest()
-        except PredictorUnavailable as error:
-            looked.lacks(Reason.PREDICTOR_UNAVAILABLE, error)
-            notes.raised["predictor_unavailable"] = str(error)
+            if request.permit.asks_model:
+                looked.answer = self._predictor.predict(
+                    model, looked.tensor, self._left_s(request), self._manifests.get(model)
+                )
+                notes.cleared |= {"predictor_unavailable", "bad_prediction"}
+                notes.working.add("model")
         except LinegateError as error:
-            found = (*found, str(error))
-        if found:
-            looked.lacks(Reason.IMAGE_QUALITY, "; ".join(found))
-            self._unusable += 1
-            if self._unusable >= UNUSABLE_IN_A_ROW:
-                notes.raised["image_unusable"] = f"{looked.view.camera}: {found[0]}"
+            looked.failed = error
+
+    def _check(self, looked: _View, request: LookAt, notes: _Notes) -> None:
+        """What is wrong with the frame comes first, then what the model could not do."""
+        assert looked.measured is not None
+        try:
+            looked.figures = looked.measured.result(self._left_s(request))
+        except TimeoutError:
+            looked.lacks(Reason.DEADLINE, "the frame was not measured in time")
             return
-        self._unusable = 0
-        notes.cleared.add("image_unusable")
+        found = problems(looked.figures, request.recipe.quality)
+        failed = looked.failed
+        if failed is not None and not isinstance(failed, PredictorError):
+            found = (*found, str(failed))
+        self._note_quality(looked, found, notes)
+        if isinstance(failed, BadPrediction):
+            looked.lacks(Reason.BAD_PREDICTION, failed)
+            notes.raised["bad_prediction"] = str(failed)
+        elif isinstance(failed, PredictorError):
+            looked.lacks(Reason.PREDICTOR_UNAVAILABLE, failed)
+            notes.raised["predictor_unavailable"] = str(failed)
+
+    def _note_quality(self, looked: _View, found: tuple[str, ...], notes: _Notes) -> None:
+        if not found:
+            self._unusable = 0
+            notes.cleared.add("image_unusable")
+            return
+        looked.lacks(Reason.IMAGE_QUALITY, "; ".join(found))
+        self._unusable += 1
+        if self._unusable >= UNUSABLE_IN_A_ROW:
+            notes.raised["image_unusable"] = f"{looked.view.camera}: {found[0]}"
 
     def _tensor(self, image: Image, view: View, request: LookAt) -> Image:
         """The model's input; where only persons judge and no model is there, their picture."""
@@ -266,24 +293,6 @@ class Eye:
                 f"no model {request.recipe.model!r} is here: put its bundle into predict.models"
             )
         return np.ascontiguousarray(image if view.roi is None else crop(image, view.roi))
-
-    def _predict(self, looked: _View, request: LookAt, notes: _Notes) -> None:
-        if looked.tensor is None or not request.permit.asks_model:
-            return
-        try:
-            model = request.recipe.model
-            looked.answer = self._predictor.predict(
-                model, looked.tensor, self._left_s(request), self._manifests.get(model)
-            )
-        except BadPrediction as error:
-            looked.lacks(Reason.BAD_PREDICTION, error)
-            notes.raised["bad_prediction"] = str(error)
-        except PredictorError as error:
-            looked.lacks(Reason.PREDICTOR_UNAVAILABLE, error)
-            notes.raised["predictor_unavailable"] = str(error)
-        else:
-            notes.cleared |= {"predictor_unavailable", "bad_prediction"}
-            notes.working.add("model")
 
     def _read(self, looked: _View, request: LookAt, notes: _Notes) -> None:
         assert looked.serial is not None

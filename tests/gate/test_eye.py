@@ -293,7 +293,7 @@ def test_camera_without_a_frame_is_not_blamed_on_the_code(rig: Rig) -> None:
 def test_code_that_is_not_read_in_time_costs_the_part_its_pass_only(rig: Rig) -> None:
     rig.camera.wears = "S1"
     slow = threading.Event()
-    rig.eye._beside.submit(slow.wait, 30)  # a reader that is still busy with something else
+    rig.eye._reader.submit(slow.wait, 30)  # a reader that is still busy with something else
     sight = rig.look(coded(), within_ms=20)
     assert sight.seen.looks[0].unread is Reason.DEADLINE
     assert "smaller roi" in (sight.seen.views[0].problem or "")
