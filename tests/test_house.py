@@ -25,7 +25,7 @@ TRAINING = ("torch", "scipy", "pandas", "sklearn", "onnx", "optuna", "matplotlib
 HEAVY = ("numpy", "cv2", "onnxruntime", "pydantic")
 
 CORE = {
-    "__init__", "automation", "bounds", "cli", "clock", "decide", "errors", "manifest",
+    "__init__", "automation", "bounds", "cli", "clock", "codes", "decide", "errors", "manifest",
     "messages", "metrics", "orders", "post", "preprocess", "quality", "recipe", "records",
     "runtime", "schemas", "spans", "topics",
 }  # fmt: skip
@@ -250,7 +250,8 @@ def test_extras_are_those_of_the_contract() -> None:
 def test_what_is_imported_is_declared() -> None:
     """A box is installed from the declared dependencies alone."""
     names = {"cv2": "opencv-python-headless", "prometheus_client": "prometheus-client",
-             "paho": "paho-mqtt", "sqlite_utils": "sqlite-utils"}  # fmt: skip
+             "paho": "paho-mqtt", "sqlite_utils": "sqlite-utils",
+             "zxingcpp": "zxing-cpp"}  # fmt: skip
     optional = requirements("demo") | requirements("pi")
     brought_along = {"pydantic_core", "markupsafe", "anyio"}  # by pydantic, jinja2 and starlette
     of_the_os = {"gi"}  # the extra gige: lazily, see edge/camera/aravis.py
