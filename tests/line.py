@@ -36,11 +36,9 @@ device = "box"
 kind = "simulator"
 grab_timeout_ms = 300
 [camera.simulator]
-width_px = 320
-height_px = 240
+{frames}
 defect_share = 0.3
 faults = "faults.json"
-mark = {mark}
 [predict]
 models = "models"
 [gate]
@@ -58,6 +56,7 @@ port = {broker}
 [page]
 port = {page}
 """
+FRAMES = "width_px = 320\nheight_px = 240"
 RECIPE = 'name = "disc"\nmodel = "toy"\ndeadline_ms = {deadline_ms}\nreview_s = 3.0\n'
 
 
@@ -174,19 +173,19 @@ def station(
     deadline_ms: int = 1000,
     kind: str = "good",
     slow_matmuls: int = 8,
+    frames: str = FRAMES,
     views: str = "",
 ) -> Iterator[TestLine]:
-    """A station that is ready; everything ends with the block. `views`: the recipe's own; then a
-    mark lies before the camera."""
+    """A station that is ready; everything ends with the block. `frames` goes to the simulator's
+    section, `views` to the recipe."""
     if find_mosquitto() is None:
         pytest.skip("mosquitto is not installed")
     folder = Path(tempfile.mkdtemp(prefix="lg"))  # short: Unix sockets lie below it
     broker = Broker()
     try:
         (folder / "recipes").mkdir()
-        (folder / "recipes" / "disc.toml").write_text(
-            RECIPE.format(deadline_ms=deadline_ms) + views
-        )
+        recipe = RECIPE.format(deadline_ms=deadline_ms) + views
+        (folder / "recipes" / "disc.toml").write_text(recipe)
         make_bundle(
             folder / "models" / "toy",
             kind=kind,  # type: ignore[arg-type]
@@ -194,8 +193,7 @@ def station(
             rework_from=0.80,
             slow_matmuls=slow_matmuls,
         )
-        mark = "true" if views else "false"
-        text = STATION.format(level=level, broker=broker.port, page=free_port(), mark=mark)
+        text = STATION.format(level=level, broker=broker.port, page=free_port(), frames=frames)
         (folder / "station.toml").write_text(text)
         with broker:
             line = TestLine(folder, load_station(folder / "station.toml"), broker)

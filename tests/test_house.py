@@ -250,7 +250,8 @@ def test_extras_are_those_of_the_contract() -> None:
 def test_what_is_imported_is_declared() -> None:
     """A box is installed from the declared dependencies alone."""
     names = {"cv2": "opencv-python-headless", "prometheus_client": "prometheus-client",
-             "paho": "paho-mqtt", "sqlite_utils": "sqlite-utils"}  # fmt: skip
+             "paho": "paho-mqtt", "sqlite_utils": "sqlite-utils",
+             "zxingcpp": "zxing-cpp"}  # fmt: skip
     optional = requirements("demo") | requirements("pi")
     brought_along = {"pydantic_core", "markupsafe", "anyio"}  # by pydantic, jinja2 and starlette
     of_the_os = {"gi", "picamera2"}  # lazily, see edge/camera/aravis.py and picamera.py

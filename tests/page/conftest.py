@@ -60,6 +60,7 @@ class Plant:
         part_id: str | None = None,
         opinion: Verdict | None = None,
         heat: np.ndarray | None = None,
+        serial: str | None = None,
     ) -> str:
         """One part; returns its inspection id. `verdict` None leaves it open."""
         number = next(self._numbers)
@@ -84,6 +85,7 @@ class Plant:
             views=(ViewRecord(view="main", score=score),),
             latency_ms=21.4,
             stages_ms={"grab": 8.1, "predict": 6.2},
+            serial=serial,
         )
         self.writer.commit([OpenPart(record)])
         if picture:
