@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from line import TestLine, station
+from line import FRAMES, TestLine, station
 
 from edge.core.errors import LinegateError
 from edge.core.messages import Reason, StateWord, Verdict
@@ -21,7 +21,7 @@ PATIENCE_S = 40.0
 
 @pytest.fixture(scope="module")
 def line() -> Iterator[TestLine]:
-    with station(views=VIEWS) as line:
+    with station(frames=f"{FRAMES}\nmark = true", views=VIEWS) as line:
         line.feed_while(lambda: causes(line) != {"camera_unwatched"}, PATIENCE_S)
         order = TakeReferenceOrder(recipe="disc", who="ada")
         assert send_order(line.config.control_socket, order).ok
