@@ -211,7 +211,7 @@ class Tracker:
         if part.passes is False or (gone and not first):
             return []
         why = self._against(part, now_ns)
-        if why is not None and first and self._let_through and self._rel_um(part) > 0:
+        if why is not None and first and self._let_through and self._rel_um(part) >= 0:
             self._lock(f"part {part.key[0]} was past the diverter before that could move")
         if why is None and gone and not self._let_through:
             why = "it was past the diverter before that could move"
