@@ -263,10 +263,9 @@ class Ledger:
         if part.stage is not Stage.COMMITTING or revision != part.revision:
             self.counters["stray"] += 1
             return []
-        assert part.decision is not None
+        assert part.decision is not None and part.record is not None
         healed = self._disk.took(inspection_id)
         health = self.health.without(Reason.NOT_DURABLE) if healed else self.health
-        assert part.record is not None
         receipt = Receipt(inspection_id, revision, part.record.serial)
         verdict = final_verdict(part.decision, health, receipt)
         if verdict is not part.decision.verdict:  # the last look found the evidence wanting

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 
 import pytest
+from sqlite_utils import Database
 
 from edge.core.errors import NotDurable, StoreError
 from edge.core.messages import By, Verdict, VerdictMessage
@@ -199,12 +200,19 @@ def test_ledger_of_a_newer_linegate_is_refused(open_ledger, path):
         open_ledger()
 
 
-def test_released_schema_is_not_edited(db):
+RELEASED = {"0001_first": "7632e5f69946563a", "0002_serial": "7e10a48db9164b1b"}
+
+
+def test_released_schema_is_not_edited():
     """A changed migration would leave old boxes with other tables than new ones."""
-    tables = db._db.query("select sql from sqlite_master where name not like '%sqlite%'")
-    text = "\n".join(row["sql"] for row in tables)
-    assert [step.name for step in migrations.applied(db._db)] == ["0001_first"]
-    assert body_sha256(text)[:16] == "7632e5f69946563a"
+    found = {}
+    for step, after in zip(RELEASED, [*list(RELEASED)[1:], None], strict=True):
+        db = Database(memory=True)
+        migrations.apply(db, stop_before=after)
+        tables = db.query("select sql from sqlite_master where name not like '%sqlite%'")
+        found[step] = body_sha256("\n".join(row["sql"] for row in tables))[:16]
+        assert [one.name for one in migrations.applied(db)][-1] == step
+    assert found == RELEASED
 
 
 @pytest.mark.parametrize("damage", ["garbage", "flipped", "cut"])
