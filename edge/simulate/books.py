@@ -7,6 +7,7 @@ from typing import Any
 from edge.config import SimulatorSettings
 from edge.core.manifest import Manifest
 from edge.core.messages import Verdict
+from edge.core.recipe import Roi
 from edge.core.records import InspectionRecord
 from edge.demo.summary import Post
 from edge.simulate import referee, report
@@ -45,6 +46,7 @@ class Books:
     post: Post
     timing: report.Timing
     simulator: SimulatorSettings
+    roi: Roi | None  # of the recipe's only view
     manifest: Manifest
 
 
@@ -53,7 +55,7 @@ def close_books(
 ) -> tuple[dict[str, Any], list[Finding]]:
     """The figures, and how every promise was kept."""
     world, timing = books.world, books.timing
-    said = said_by(books.rows, world, Pictures(books.simulator, books.manifest.face))
+    said = said_by(books.rows, world, Pictures(books.simulator, books.manifest.face, books.roi))
 
     def excused(number: int) -> bool:
         return number in timing.held_up or excuses(troubles, belt, number)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.config import load_recipes
 from edge.core.errors import ConfigError, LinegateError
 from edge.core.topics import LineTopics
 from edge.demo import run as demo
@@ -92,7 +93,8 @@ def simulate(
     config = station.config
     rows = LedgerReader(config.ledger_path).newest(10_000_000)
     manifest = find_bundles(config.predict.models).newest["demo"].manifest
-    books = Books(world, rows, plc, post, timing, config.camera[0].simulator, manifest)
+    roi = load_recipes(config)[config.gate.recipe].views[0].roi
+    books = Books(world, rows, plc, post, timing, config.camera[0].simulator, roi, manifest)
     return close_books(plan.scenario, plan.belt, plan.troubles, plan.own_plc, books)
 
 

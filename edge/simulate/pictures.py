@@ -7,16 +7,19 @@ from edge.camera.scene import Scene
 from edge.config import SimulatorSettings
 from edge.core.manifest import Face
 from edge.core.preprocess import to_input
+from edge.core.recipe import Roi
 from edge.core.records import InspectionRecord
 
 
 class Pictures:
-    """The camera of the simulated station, once more. It has one view and no region."""
+    """The camera of the simulated station, once more. Its recipe has one view."""
 
-    def __init__(self, settings: SimulatorSettings, face: Face) -> None:
+    def __init__(self, settings: SimulatorSettings, face: Face, roi: Roi | None) -> None:
         self._settings = settings
         self._face = face
-        self._scene = Scene(settings.seed, settings.width_px, settings.height_px)
+        self._roi = roi
+        size = settings.width_px, settings.height_px
+        self._scene = Scene(settings.seed, *size, mark=settings.mark)
 
     def shows(self, record: InspectionRecord, number: int) -> bool:
         """Whether every frame that was judged shows part `number`: what the model was given has
@@ -29,4 +32,4 @@ class Pictures:
     def _input(self, number: int, exposure: int) -> str:
         defect = defect_of(self._settings, number)
         image = self._scene.render(number, defect, exposure).image
-        return sha256(to_input(image, self._face, None).data).hexdigest()
+        return sha256(to_input(image, self._face, self._roi).data).hexdigest()

@@ -13,10 +13,12 @@ from edge.config import SimulatorSettings
 from edge.core.manifest import Face
 from edge.core.messages import By, Level, Verdict
 from edge.core.preprocess import to_input
+from edge.core.recipe import Roi
 from edge.core.records import InspectionRecord, ViewRecord
 from edge.simulate.pictures import Pictures
 
-SETTINGS = SimulatorSettings(width_px=160, height_px=120, defect_share=0.5)
+SETTINGS = SimulatorSettings(width_px=160, height_px=120, defect_share=0.5, mark=True)
+ROI = Roi(x_px=20, y_px=0, w_px=120, h_px=120)
 FACE = Face(height_px=64, width_px=64, colour="rgb", heatmap=(8, 8), embedding=4)
 
 
@@ -36,7 +38,7 @@ def record():
     def make(number: int) -> InspectionRecord:
         with Simulator(SETTINGS, StillClock()) as camera:
             frames = [camera.grab(Shot(part_id(n), "main", 0), 1) for n in (90, 91, number)]
-        digest = sha256(to_input(frames[-1].image, FACE).data).hexdigest()
+        digest = sha256(to_input(frames[-1].image, FACE, ROI).data).hexdigest()
         view = ViewRecord(view="main", frame_seq=frames[-1].seq, input_sha256=digest)
         return InspectionRecord(
             inspection_id="i", part_id="whatever", seq=1, recipe="r", recipe_sha256="0" * 64,
@@ -48,7 +50,7 @@ def record():
 
 
 def test_own_picture_is_known_again_and_a_neighbours_is_not(record) -> None:
-    pictures = Pictures(SETTINGS, FACE)
+    pictures = Pictures(SETTINGS, FACE, ROI)
     for number in (3, 4):
         seen = record(number)
         assert [n for n in range(2, 6) if pictures.shows(seen, n)] == [number]
@@ -56,5 +58,5 @@ def test_own_picture_is_known_again_and_a_neighbours_is_not(record) -> None:
 
 def test_pass_without_a_picture_is_no_picture_of_the_part(record) -> None:
     blind = record(3).model_copy(update={"views": (ViewRecord(view="main"),)})
-    assert not Pictures(SETTINGS, FACE).shows(blind, 3)
-    assert not Pictures(SETTINGS, FACE).shows(blind.model_copy(update={"views": ()}), 3)
+    assert not Pictures(SETTINGS, FACE, ROI).shows(blind, 3)
+    assert not Pictures(SETTINGS, FACE, ROI).shows(blind.model_copy(update={"views": ()}), 3)

@@ -68,7 +68,7 @@ def test_command_says_why_and_answers_machines(line: TestLine) -> None:
 def test_unknown_inspection_is_one_sentence(line: TestLine) -> None:
     result = CliRunner().invoke(main, ["explain", "nobody", *_config(line)])
     assert result.exit_code == 1
-    assert "no inspection 'nobody'" in result.output
+    assert "no inspection and no serial 'nobody'" in result.output
 
 
 def _config(line: TestLine) -> list[str]:
