@@ -107,7 +107,8 @@ class Checkup:
                 going = self.step()
             except Exception as error:  # the line does not stand still for want of a figure
                 log.exception("checkup")
-                self._tell({"camera_unwatched": f"the checkup failed: {error!r}"})
+                failed = {"camera_unwatched": f"the checkup failed: {error!r}"}
+                self._tell(dict.fromkeys(self._told, "") | failed)  # what held still holds
 
     def _look(self, sight: Sight) -> None:
         for view in sight.recipe.views:

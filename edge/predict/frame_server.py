@@ -23,6 +23,7 @@ from edge.predict.wire import WireError
 
 MAX_CALLERS = 4  # the gate's views, and whoever replays beside it
 REST_S = 5.0  # that the rest of a request may take
+AGAIN_S = 0.1  # after a caller that could not be taken
 
 _FD = struct.Struct("i")
 _ROOM_FOR_A_SLOT = socket.CMSG_SPACE(_FD.size)
@@ -47,17 +48,29 @@ class FrameServer:
         Thread(target=self._accept, name="frames", daemon=True).start()
 
     def _accept(self) -> None:
-        """Until the listener is closed. One caller too many is hung up on."""
-        while True:
+        """Until the listener is closed. One caller too many is hung up on; so is one for whom the
+        process has neither descriptor nor thread left just now."""
+        while self._listener.fileno() >= 0:
             try:
                 caller, _ = self._listener.accept()
-            except OSError:
-                return
+            except OSError as error:
+                if self._listener.fileno() >= 0:
+                    _log.warning("a caller of frames could not be taken", why=str(error))
+                    time.sleep(AGAIN_S)
+                continue
             if not self._free.acquire(blocking=False):
                 _log.warning("too many callers of frames", most=MAX_CALLERS)
                 caller.close()
                 continue
+            self._begin(caller)
+
+    def _begin(self, caller: socket.socket) -> None:
+        try:
             Thread(target=self._serve, args=(caller,), name="frame", daemon=True).start()
+        except RuntimeError as error:  # the process may have no more threads or memory
+            _log.warning("a caller of frames gets no thread", why=str(error))
+            caller.close()
+            self._free.release()
 
     def _serve(self, caller: socket.socket) -> None:
         desk = FrameDesk(caller, self._find, self._meters, self._most)

@@ -105,8 +105,9 @@ class FrameConnection:
         """Ask about a picture. Raises OSError (TimeoutError among them) or WireError."""
         lent: list[int] = []
         if self._slot is None or self._slot.size < len(pixels):
-            if self._slot is not None:
-                self._slot.close()
+            old, self._slot = self._slot, None
+            if old is not None:
+                old.close()
             self._slot = Slot.create(len(pixels))
             lent = [self._slot.fd]
         self._slot.put(pixels)

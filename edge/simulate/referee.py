@@ -44,11 +44,11 @@ class Case:
         """Whether the gate's word for it is pass."""
         return self.said is not None and self.said.verdict is Verdict.PASS
 
-    @property
-    def may_go_by(self) -> bool:
-        """A pass that came before the diverter. In trouble we may have missed its arrival."""
+    def may_go_by(self, own_plc: bool) -> bool:
+        """A pass that came before the diverter. In trouble we may have missed what another PLC
+        heard; our own hears with our ears."""
         if self.pass_s is None:
-            return self.passed and self.excused
+            return self.passed and self.excused and not own_plc
         return self.passed and self.pass_s <= self.diverter_s
 
     def must_go_by(self, transport_s: float) -> bool:
@@ -149,14 +149,14 @@ def _apply(rule: _Rule, found: Sequence[Case]) -> Finding:
 
 def _rules(scenario: Scenario, own_plc: bool) -> list[_Rule]:
     transport_s = scenario.layout.transport_ms / 1000
-    return [*_of_the_diverter(transport_s), *_of_the_triggers(own_plc), *_OF_THE_VERDICTS]
+    return [*_of_the_diverter(transport_s, own_plc), *_of_the_triggers(own_plc), *_OF_THE_VERDICTS]
 
 
-def _of_the_diverter(transport_s: float) -> list[_Rule]:
+def _of_the_diverter(transport_s: float, own_plc: bool) -> list[_Rule]:
     return [
         _Rule(
             "only parts with a pass in time go by",
-            lambda case: case.let_by and not case.may_go_by,
+            lambda case: case.let_by and not case.may_go_by(own_plc),
             "let a part by only for `pass` of its own part_id and seq; everything else is rework",
             excusable=False,
         ),

@@ -89,7 +89,7 @@ def station_findings(
             result["inspections"],
             "see the gate's log",
         ),
-        _believable(result["truth"], alpha),
+        *([] if alpha is None else [_believable(result["truth"], alpha)]),
         Finding(
             "good parts go by",
             0 if _some_go_by(result) else 1,
@@ -113,8 +113,9 @@ def station_findings(
 
 
 def _some_go_by(result: Mapping[str, Any]) -> bool:
-    few = result["truth"]["n_good"] < ENOUGH_GOOD
-    return bool(result["parts"] and (few or result["went_by"]))
+    truth = result["truth"]
+    good_by = truth["n_good"] - truth["overkill"]
+    return bool(result["parts"] and (truth["n_good"] < ENOUGH_GOOD or good_by))
 
 
 def _kept_up(parts: int, held_up: int) -> Finding:
@@ -129,10 +130,10 @@ def _kept_up(parts: int, held_up: int) -> Finding:
     )
 
 
-def _believable(truth: Mapping[str, int], alpha: float | None) -> Finding:
+def _believable(truth: Mapping[str, int], alpha: float) -> Finding:
     """Escapes break no promise as long as they do not refute the model's guarantee (95 %)."""
     low, _ = clopper_pearson(truth["escapes"], truth["n_defect"])
-    broken = truth["escapes"] if alpha is not None and low > alpha else 0
+    broken = truth["escapes"] if low > alpha else 0
     return Finding(
         "no more defective parts go by than the model promises",
         broken,

@@ -1,6 +1,7 @@
 """What each write does to the tables. Runs inside the transaction of LedgerDb.commit."""
 
 import json
+import sqlite3
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -167,9 +168,18 @@ def _add_review(db: Database, review: ReviewRecord) -> None:
     if not _exists(db, "select 1 from records where inspection_id = ? and body = ?", of, body):
         _append(db, Kind.REVIEW, of, review.at, body)
         _keep_as_evidence(db, review)
-        if review.verdict is Verdict.REWORK:
-            passed = "inspection_id = ? and verdict = 'pass'"
-            db.execute(f"update inspections set taken_back = 1 where {passed}", [of])
+        _take_back(db, of, review.verdict is Verdict.REWORK)
+
+
+def _take_back(db: Database, of: str, back: bool) -> None:
+    """Of a part that had passed: its serial may pass again, or, after a second thought, not."""
+    try:
+        db.execute(
+            "update inspections set taken_back = ? where inspection_id = ? and verdict = 'pass'",
+            [int(back), of],
+        )
+    except sqlite3.IntegrityError as error:
+        raise WriteRefused(f"another part has passed with the serial of {of} since") from error
 
 
 def _keep_as_evidence(db: Database, review: ReviewRecord) -> None:

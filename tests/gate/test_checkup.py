@@ -158,3 +158,15 @@ def test_thread_outlives_a_frame_that_breaks_it_and_says_that_nobody_watches():
     rig.checkup.close()
     assert [code for noticed in rig.told for code, _ in noticed.raised] == ["camera_unwatched"]
     assert "failed" in rig.told[0].raised[0][1]
+
+
+def test_what_held_before_the_checkup_failed_still_holds():
+    rig = Rig()
+    rig.see()
+    rig.reference()
+    assert rig.see(6, 0, times=5) == (["camera_moved"], [])
+    rig.checkup.start()
+    rig.checkup.offer(sight(frames={"top": "no picture"}))
+    rig.checkup.close()
+    assert "camera_moved" not in {code for noticed in rig.told[-1:] for code in noticed.cleared}
+    assert "camera_moved" in rig.checkup._told

@@ -13,8 +13,9 @@ from bundles import picture
 from edge.config import frames_socket
 from edge.core.errors import PredictorUnavailable
 from edge.predict.bundle import read_bundle
-from edge.predict.frame_server import MAX_CALLERS
+from edge.predict.frame_server import MAX_CALLERS, FrameServer
 from edge.predict.frames import ANSWER, MAX_WORDS_BYTES, REQUEST, Slot
+from edge.predict.metrics import Meters
 
 pytestmark = pytest.mark.system
 
@@ -236,3 +237,31 @@ def test_callers_at_once_get_their_own_answers(toy):
         thread.join(60)
     wrong = [share for share in shares if len(found[share]) != 1]
     assert not wrong and len({next(iter(found[share])) for share in shares}) == 3
+
+
+class Tired:
+    """A listener that fails some times before it takes a caller, as without descriptors left."""
+
+    def __init__(self, listener: socket.socket, times: int) -> None:
+        self._listener, self._times = listener, times
+
+    def fileno(self) -> int:
+        return self._listener.fileno()
+
+    def accept(self):
+        if self._times:
+            self._times -= 1
+            raise OSError(24, "Too many open files")
+        return self._listener.accept()
+
+
+def test_listener_that_fails_for_a_while_is_not_given_up(tmp_path):
+    path = tmp_path / "f.sock"
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as caller:
+        listener.bind(str(path))
+        listener.listen()
+        FrameServer(Tired(listener, 2), lambda name, version: None, Meters(), 1000).start()
+        caller.settimeout(10)
+        caller.connect(str(path))
+        caller.sendall(words(model="toy"))
+        assert "no such model" in told(caller)["error"]

@@ -150,6 +150,13 @@ def test_no_trouble_excuses_a_part_that_goes_by_wrongly(run: Run) -> None:
     assert run.broken() == {ONLY: (1,)}
 
 
+def test_our_own_plc_lets_by_no_part_whose_pass_it_never_heard_whatever_the_trouble(run) -> None:
+    del run.passes[2]
+    run.excused = {2}
+    assert ONLY in run.broken(own_plc=True)
+    assert ONLY not in run.broken(own_plc=False)  # its ears are not ours
+
+
 def test_verdict_without_echo_is_found(run: Run) -> None:
     run.said[key(1)] = Said(Verdict.REWORK, echoed=False, own_picture=None)
     assert run.broken() == {"every verdict is echoed": (1,)}

@@ -11,7 +11,7 @@ from edge.core.messages import Verdict
 from edge.store.apply import apply
 from edge.store.reader import LedgerReader
 from edge.store.schema import migrations
-from edge.store.writes import AddReview, ClosePart, SerialPassed
+from edge.store.writes import AddReview, ClosePart, SerialPassed, WriteRefused
 
 PASS, REWORK, REVIEW = Verdict.PASS, Verdict.REWORK, Verdict.REVIEW
 
@@ -99,6 +99,19 @@ def test_pass_that_a_person_took_back_frees_its_serial_once(ledger, closing, mak
     with pytest.raises(SerialPassed) as refused:
         ledger.commit([closing(3)])
     assert refused.value.inspection_id == "i-2"
+
+
+def test_second_thought_about_a_pass_takes_its_serial_again(ledger, closing, make) -> None:
+    ledger.commit([closing(1), make.review(1, REWORK)])
+    ledger.commit([make.review(1, PASS)])
+    with pytest.raises(SerialPassed):
+        ledger.commit([closing(2)])
+
+
+def test_second_thought_comes_too_late_once_another_has_passed(ledger, closing, make) -> None:
+    ledger.commit([closing(1), make.review(1, REWORK), closing(2)])
+    with pytest.raises(WriteRefused, match="another part has passed with the serial of i-1"):
+        ledger.commit([make.review(1, PASS)])
 
 
 def test_database_itself_refuses_a_second_pass(ledger, closing, path) -> None:
