@@ -60,8 +60,6 @@ def test_part_takes_from_its_trigger_to_its_lane_and_a_part_under_way_has_no_tim
     for part, lane in (("calm-1", Lane.PASS), ("calm-2", Lane.REVIEW), ("busy-1", Lane.REWORK)):
         desk.moved(Moved(part, 1, lane, ""))
     assert set(desk.took_ms("calm")) == {"calm-1"} and set(desk.took_ms("busy")) == {"busy-1"}
-    assert desk.left.acquire(blocking=False) and desk.left.acquire(blocking=False)
-    assert not desk.left.acquire(blocking=False)
 
 
 @pytest.mark.system
@@ -72,5 +70,5 @@ def test_bench_measures_a_whole_station() -> None:
     rows = {row["name"]: row for row in json.loads(result.output.splitlines()[-1])["rows"]}
     assert rows[RAW]["p50_ms"] < rows["HTTP, JSON numbers"]["p50_ms"]
     assert rows["verdicts missed, late, double, unmatched"]["value"] == 0
-    assert rows["sustained, durable, answered"]["value"] > 1
+    assert rows["judged, durable, answered, of 150 parts/s"]["value"] > 1
     assert {row["met"] for row in rows.values()} <= {True, False, None}

@@ -24,7 +24,8 @@ def test_every_topic_is_on_the_page() -> None:
 def test_every_promise_is_on_the_page_with_its_mend(small, belt: Belt, world: World) -> None:
     figures = {
         "plc": {}, "parts": 0, "inspections": 0, "verdicts": {"pass": 0, "rework": 0}, "went_by": 0,
-        "truth": {"escapes": 0, "n_defect": 0, "n_good": 0, "overkill": 0}, "records": 0, "delivered": 0,
+        "truth": {"escapes": 0, "n_defect": 0, "n_good": 0, "overkill": 0},
+        "records": 0, "delivered": 0,
     }  # fmt: skip
     timing = report.Timing(0, 0)
     found = [
