@@ -21,6 +21,7 @@ def problems(config: StationConfig, recipes: Iterable[Recipe], shelf: Shelf) -> 
         yield from model_problem(config, recipe, shelf)
         yield from _beyond_the_frame(config, recipe)
         yield from _too_late_for_the_diverter(config, recipe)
+        yield from _any_later_pulse(config, recipe)
     for camera in config.camera:
         yield from _unreadable_frames(camera)
     yield from _unreadable("plc.password_file", config.plc.password_file)
@@ -81,6 +82,21 @@ def _too_late_for_the_diverter(config: StationConfig, recipe: Recipe) -> Iterato
             f"recipe {recipe.name!r}: deadline_ms is {recipe.deadline_ms}, but the part is at the "
             f"diverter {there_ms:.0f} ms after its trigger (gpio.diverter.at_mm, belt_mm_s)"
         )
+
+
+def _any_later_pulse(config: StationConfig, recipe: Recipe) -> Iterator[str]:
+    """A pulse that the camera missed leaves no gap in its frame ids."""
+    cameras = {camera.name: camera for camera in config.camera}
+    for view in recipe.views:
+        gige = cameras[view.camera].gige
+        if cameras[view.camera].kind != "gige" or not gige.trigger.startswith("Line"):
+            continue
+        if gige.linescan is None and recipe.frame_within_ms is None:
+            yield (
+                f"recipe {recipe.name!r}, view {view.name!r}: set frame_within_ms: a sensor "
+                f"triggers camera {view.camera!r}, and where it misses a part the next part's "
+                f"frame must not be taken for it"
+            )
 
 
 def _unreadable_frames(camera: Camera) -> Iterator[str]:

@@ -75,6 +75,18 @@ def test_part_that_is_at_the_diverter_before_its_deadline_is_told(
     assert bool(told) is not fits
 
 
+@pytest.mark.parametrize(
+    ("trigger", "more", "asked"),
+    [("Line1", "", True), ("Line1", "frame_within_ms = 80\n", False), ("Software", "", False)],
+)
+def test_camera_that_a_sensor_triggers_needs_a_limit_for_its_frames(
+    place: Path, trigger: str, more: str, asked: bool
+) -> None:
+    gige = f'kind = "gige"\n[camera.gige]\ntrigger = "{trigger}"\n'
+    write(place, STATION.replace('kind = "simulator"\n', gige), RECIPE + more)
+    assert bool([problem for problem in found(place) if "set frame_within_ms" in problem]) is asked
+
+
 def test_station_without_a_fault_has_no_problem(place: Path) -> None:
     (place / "secret").write_text("sesame")
     write(place, STATION + '[plc]\npassword_file = "secret"\n')

@@ -1,6 +1,7 @@
 """When a frame was exposed, on our clock, from the camera's own."""
 
 DRIFT = 1e-4  # two quartz clocks differ by less: 50 ppm each
+SETTLED_NS = 2_000_000
 
 
 class DeviceClock:
@@ -9,6 +10,9 @@ class DeviceClock:
     clocks' drift, so that it never sticks."""
 
     def __init__(self) -> None:
+        self.settled = (
+            False  # whether the last frame's delay was no news: then its time can be told
+        )
         self._offset_ns: float | None = None
         self._at_ns = 0
 
@@ -17,6 +21,7 @@ class DeviceClock:
         if device_ns == 0:
             return arrived_ns
         offset_ns = float(arrived_ns - device_ns)
+        self.settled = self._offset_ns is not None and offset_ns > self._offset_ns - SETTLED_NS
         if self._offset_ns is not None:
             allowed = self._offset_ns + DRIFT * max(0, arrived_ns - self._at_ns)
             offset_ns = min(offset_ns, allowed)

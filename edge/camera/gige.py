@@ -28,6 +28,7 @@ from edge.core.errors import CameraLost, CameraTimeout
 BUFFERS = 8  # frames under way, and waiting
 BLOCK_BUFFERS = 64  # blocks of lines are small, and the first ones of a part must wait for the gate
 LEAST_FREE = 2
+FIRST_FRAME_S = 2.0
 _log = structlog.get_logger()
 
 
@@ -60,6 +61,7 @@ class GigeCamera:
         self._dating = DeviceClock()
         self._passed_over = self._thrown_away = 0  # frames that no part was waiting for
         self.taken_ns = 0  # nothing that came before this waits in the queue any more
+        self._spoilt_ns = -1  # no picture of what began at or before this comes any more
 
     @property
     def live(self) -> bool:
@@ -88,7 +90,7 @@ class GigeCamera:
         time, CameraLost if the camera does not answer."""
         until_ns = self._clock.monotonic_ns() + ns(1000 * timeout_s)
         fired_ns = self._fire() if self._settings.trigger == "Software" else None
-        while True:
+        while shot.not_before_ns > self._spoilt_ns:
             left_s = (until_ns - self._clock.monotonic_ns()) / 1e9
             try:
                 arrived = self._arrived.get(timeout=max(0.0, left_s))
@@ -98,9 +100,12 @@ class GigeCamera:
                 frame = self._frame(arrived, fired_ns)
             finally:
                 self._stream.push_buffer(arrived.buffer)
-            if frame is not None and frame.exposed_at_ns >= shot.not_before_ns:
+            if frame is None:
+                continue
+            if frame.exposed_at_ns >= shot.not_before_ns:
                 return frame
             self._passed_over += 1
+        raise CameraTimeout("its frame is missing or not whole, and the next one may be another's")
 
     def counts(self) -> dict[str, int]:
         """What a technician may ask, since the camera was opened."""
@@ -144,6 +149,7 @@ class GigeCamera:
         self._arrived = Queue(BLOCK_BUFFERS)
         self._ids, self._dating, self._lost = FrameIds(), DeviceClock(), False
         self._passed_over = self._thrown_away = self.taken_ns = 0
+        self._spoilt_ns = -1
         self._exposure_ns = ns(camera.get_exposure_time() / 1000)
         lines = self._settings.linescan
         try:
@@ -158,6 +164,21 @@ class GigeCamera:
         except failure() as error:
             self._camera = self._stream = None
             raise CameraLost(f"the camera does not start: {error}") from error
+        if self._settings.trigger == "Software":
+            self._calibrate()
+
+    def _calibrate(self) -> None:
+        """One frame that no part gets: nothing tells yet how old the first one is. Raises
+        CameraLost without it."""
+        wait_s = FIRST_FRAME_S + self._exposure_ns / 1e9
+        try:
+            self._fire()
+            first = self._arrived.get(timeout=wait_s)
+        except (CameraLost, Empty) as error:
+            self.__exit__()
+            raise CameraLost(f"no frame within {wait_s:.0f} s of a trigger by software") from error
+        self._dating.stamped_at_ns(first.buffer.get_timestamp(), first.begun_ns)
+        self._stream.push_buffer(first.buffer)
 
     def _on_lost(self, *about: object) -> None:
         self._lost = True  # from a thread of Aravis
@@ -208,21 +229,24 @@ class GigeCamera:
         return CameraTimeout(f"no frame within {1000 * timeout_s:.0f} ms")
 
     def _frame(self, arrived: _Arrived, fired_ns: int | None) -> Frame | None:
-        """Its picture, our own copy; None if it is of an earlier trigger than that by software.
-        Raises CameraTimeout if it is not whole, or if it may be that of the part after this one."""
+        """Its picture, our own copy; None if it is of an earlier trigger than that by software, or
+        if nobody knows which pulse of the sensor it belongs to. Raises CameraTimeout if it is not
+        whole."""
         buffer = arrived.buffer
         self.taken_ns = max(self.taken_ns, arrived.begun_ns)
         stamped_ns = self._dating.stamped_at_ns(buffer.get_timestamp(), arrived.begun_ns)
         if fired_ns is not None and stamped_ns < fired_ns:
             return None
-        if arrived.lost and self._of_a_pulse:
-            raise CameraTimeout(f"{arrived.lost} before it are missing: it may be the next part's")
+        exposed_ns = max(stamped_ns - self._exposure_ns, fired_ns or 0)
         status = buffer.get_status()
-        if status != aravis().BufferStatus.SUCCESS:
+        whole = status == aravis().BufferStatus.SUCCESS
+        if self._of_a_pulse and (arrived.lost or not whole):
+            self._spoilt_ns = max(self._spoilt_ns, exposed_ns)
+            return None
+        if not whole:
             raise CameraTimeout(f"frame {buffer.get_frame_id()} is not whole: {status.value_nick}")
         size = buffer.get_image_width(), buffer.get_image_height()
         image = formats.picture(buffer.get_data(), self._settings.pixel_format, *size)
-        exposed_ns = max(stamped_ns - self._exposure_ns, fired_ns or 0)
         return Frame(image, arrived.seq, exposed_ns, self._encoder(buffer))
 
     def _encoder(self, buffer: Any) -> int | None:

@@ -2,7 +2,8 @@
 
 Such cameras run free, and their drivers keep old frames. So a thread reads without pause and throws
 away what nobody asked for; a frame counts if it came, minus the camera's own delay, after the
-trigger.
+trigger. When it came, its stamp says: a stream that stood still comes in a burst afterwards, and
+frames wait in the driver while one is decoded.
 """
 
 import threading
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
+from edge.camera.device_clock import DeviceClock
 from edge.camera.source import Frame, Shot
 from edge.config import UsbSettings
 from edge.core.clock import Clock, ns
@@ -24,6 +26,7 @@ OPEN_TIMEOUT_MS = 8000
 READ_TIMEOUT_MS = 3000
 V4L2_MANUAL = 1  # of its menu of exposures (V4L2_EXPOSURE_MANUAL)
 V4L2_STEP_US = 100.0  # of its exposure
+AT_ONCE_NS = 2_000_000  # a frame without a stamp that is read faster than this had been waiting
 NEAR = 0.1  # drivers round what they are told
 
 Capture = Any  # cv2.VideoCapture, or a test's
@@ -79,6 +82,7 @@ class _Reader:
         self._latency_ns = ns(settings.latency_ms)
         self._grey = settings.grey
         self._clock = clock
+        self._dating = DeviceClock()
         self._lock = threading.Lock()
         self._wish: _Wish | None = None
         self._found: Frame | None = None
@@ -121,12 +125,15 @@ class _Reader:
 
     def _read(self) -> bool:
         """One frame; decoded only if it is wanted. False at the end of the stream."""
+        asked_ns = self._clock.monotonic_ns()
         if not self._capture.grab():
             return False
-        exposed_ns = self._clock.monotonic_ns() - self._latency_ns
+        exposed_ns = self._exposed_ns(asked_ns)
         self._seq += 1
         wish = self._wish
-        if wish is None or wish.answered.is_set() or exposed_ns < wish.not_before_ns:
+        if wish is None or wish.answered.is_set() or exposed_ns is None:
+            return True
+        if exposed_ns < wish.not_before_ns:
             return True
         whole, image = self._capture.retrieve()
         if whole:
@@ -136,6 +143,15 @@ class _Reader:
                     self._found = frame
             wish.answered.set()
         return True
+
+    def _exposed_ns(self, asked_ns: int) -> int | None:
+        """When the frame that was just read was exposed; None if nobody can tell."""
+        came_ns = self._clock.monotonic_ns()
+        stamp_ns = max(0, ns(self._capture.get(cv2.CAP_PROP_POS_MSEC)))  # 0: it has none
+        fresh = self._dating.stamped_at_ns(stamp_ns, came_ns) - self._latency_ns
+        if stamp_ns == 0:  # as the first one of a stream, which is as old as its opening
+            return fresh if self._seq and came_ns - asked_ns >= AT_ONCE_NS else None
+        return fresh if self._dating.settled else None
 
     def _end(self, why: str) -> None:
         with self._lock:

@@ -34,5 +34,14 @@ def test_offset_follows_a_slow_camera_clock() -> None:
     assert max(late) < MS  # after an hour, though the clocks are 180 ms apart
 
 
+def test_clock_is_unsettled_while_frames_come_faster_than_they_were_taken() -> None:
+    clock, settled = DeviceClock(), []
+    for n in range(8):
+        waited = max(0, 4 - n) * 40 * MS
+        clock.stamped_at_ns(1 + n * 40 * MS, n * 40 * MS + waited)
+        settled.append(clock.settled)
+    assert settled == [False] * 5 + [True] * 3
+
+
 def test_camera_without_a_clock_counts_from_arrival() -> None:
     assert DeviceClock().stamped_at_ns(0, 123) == 123

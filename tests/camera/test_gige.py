@@ -76,7 +76,7 @@ def test_every_software_trigger_gets_its_own_frame(plug: Plug) -> None:
             asked_ns = time.monotonic_ns()
             frames.append(source.grab(shot(), 0.5))
             assert asked_ns <= frames[-1].exposed_at_ns <= time.monotonic_ns()
-        assert [frame.seq for frame in frames] == list(range(1, 301))
+        assert [frame.seq for frame in frames] == list(range(2, 302))  # the first is nobody's
         assert source.statistics()["missed_frames"] == 0
         assert not np.array_equal(frames[0].image, frames[1].image)
 
@@ -173,8 +173,8 @@ class Stream:
     class Kind:
         value_nick = "buffer-done"
 
-    def __init__(self, *frame_ids: int) -> None:
-        self.made = [Buffer(frame_id) for frame_id in frame_ids]
+    def __init__(self, *frame_ids: int, broken: int | None = None) -> None:
+        self.made = [Buffer(frame_id, frame_id != broken) for frame_id in frame_ids]
         self.given_back: list[Buffer] = []
 
     def try_pop_buffer(self) -> "Buffer":
@@ -188,17 +188,18 @@ class Stream:
 
 
 class Buffer:
-    def __init__(self, frame_id: int) -> None:
-        self.frame_id = frame_id
+    def __init__(self, frame_id: int, whole: bool) -> None:
+        self.frame_id, self.whole, self.stamp_ns = frame_id, whole, 0
 
     def get_frame_id(self) -> int:
         return self.frame_id
 
     def get_timestamp(self) -> int:
-        return 0
+        return self.stamp_ns
 
     def get_status(self) -> object:
-        return aravis().BufferStatus.SUCCESS
+        kinds = aravis().BufferStatus
+        return kinds.SUCCESS if self.whole else kinds.MISSING_PACKETS
 
     def get_image_width(self) -> int:
         return 2
@@ -217,14 +218,66 @@ def test_frame_in_front_of_which_one_is_missing_may_be_the_next_parts(
     source = camera(trigger=trigger)
     stream = Stream(1, 2, 4, 5)
     source._stream = stream
-    asked = shot()
     frames = []
     for _ in range(4):
+        asked = shot()
         source._on_stream(None, Stream.Kind, None)
         with suppress(CameraTimeout):
             frames.append(source.grab(asked, 0.1).seq)
     assert frames == answered and len(stream.given_back) == 4
     assert source._ids.missed == 1
+
+
+@pytest.mark.parametrize(
+    ("stream", "without", "got"),
+    [(Stream(1, 3, 4), 2, [1, 0, 0, 4]), (Stream(1, 2, 3, 4, broken=2), None, [1, 0, 3, 4])],
+    ids=["missing", "broken"],
+)
+def test_spoilt_frame_does_not_shift_the_parts_after_it(
+    stream: Stream, without: int | None, got: list[int]
+) -> None:
+    """Its part asks again, and must not get the next one's frame."""
+    source = camera(trigger="Line1")
+    source._stream = stream
+    shots = []
+    for part in (1, 2, 3, 4):
+        shots.append(shot())
+        if part != without:
+            source._on_stream(None, Stream.Kind, None)
+    found = []
+    for asked in shots:
+        seq = 0
+        for _ in range(2 if len(found) == 1 else 1):
+            with suppress(CameraTimeout):
+                seq = source.grab(asked, 0.01).seq
+        found.append(seq)
+    assert found == got
+
+
+class Triggered:
+    """A camera that sends frames with these ages when it is triggered, the n-th time the n-th."""
+
+    def __init__(self, source: GigeCamera, *ages_ms: tuple[int, ...]) -> None:
+        self.source, self.ages_ms = source, list(ages_ms)
+
+    def software_trigger(self) -> None:
+        for age_ms in self.ages_ms.pop(0):
+            self.source._stream.made[0].stamp_ns = time.monotonic_ns() + 1000 - 1_000_000 * age_ms
+            self.source._on_stream(None, Stream.Kind, None)
+
+
+def test_late_frame_of_an_earlier_trigger_is_not_the_first_parts() -> None:
+    source = camera()
+    source._stream = Stream(1, 2, 3)
+    source._camera = Triggered(source, (0,), (300, 0))
+    source._calibrate()
+    assert source.grab(shot(), 0.5).seq == 3
+
+
+def test_camera_whose_frames_never_come_is_lost_when_it_is_opened(plug: Plug) -> None:
+    plug("-r", "1000")  # of a thousand packets
+    with pytest.raises(CameraLost, match="no frame within 2 s of a trigger by software"):
+        camera().__enter__()
 
 
 # ---- lines: the fake one's frames as blocks of them ----
@@ -331,4 +384,4 @@ def test_camera_that_was_pulled_out_comes_back(plug: Plug) -> None:
         while not steady.probe():
             assert time.monotonic() < until + 30
             time.sleep(0.05)
-        assert steady.grab(shot(), 0.5).seq == 1
+        assert steady.grab(shot(), 0.5).seq == 2  # the first is nobody's

@@ -95,6 +95,48 @@ def test_stream_gives_frames_that_came_after_the_trigger_and_comes_back(server: 
         assert source.grab(shot(), 5.0).seq > 0
 
 
+class Stalling:
+    """A real capture whose reader can be held up; it notes each frame's stream time."""
+
+    def __init__(self, settings: UsbSettings) -> None:
+        self._capture = usb.capture_of(settings)
+        self.goes = threading.Event()
+        self.goes.set()
+        self.read: list[tuple[float, float]] = []  # stream time and ours, in seconds
+
+    def grab(self) -> bool:
+        self.goes.wait()
+        grabbed = bool(self._capture.grab())
+        self.read.append((self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, time.monotonic()))
+        return grabbed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._capture, name)
+
+
+@pytest.mark.slow
+def test_frames_that_waited_in_the_network_are_old_when_they_come(server: Server) -> None:
+    opened: list[Stalling] = []
+
+    def open_stalling(settings: UsbSettings) -> Stalling:
+        opened.append(Stalling(settings))
+        return opened[0]
+
+    with UsbCamera(UsbSettings(device=server.url), SystemClock(), open_stalling) as source:
+        time.sleep(1.0)
+        (stream,) = opened
+        stream.goes.clear()
+        time.sleep(1.0)
+        before_s, read_s = stream.read[-1]
+        asked = shot()
+        stream.goes.set()
+        frame = source.grab(asked, 3.0)
+    passed_s = asked.triggered_at_ns / 1e9 - read_s
+    assert passed_s > 0.5  # a dozen frames waited
+    assert stream.read[frame.seq - 1][0] - before_s > passed_s - 0.05
+    assert frame.exposed_at_ns >= asked.triggered_at_ns
+
+
 def test_address_without_a_camera_is_named_without_its_password() -> None:
     settings = UsbSettings(device="rtsp://cell:secret@127.0.0.1:9/line")
     with pytest.raises(CameraLost, match=r"rtsp://cell:...@127.0.0.1:9/line cannot be opened"):
@@ -159,6 +201,37 @@ def test_only_wanted_frames_are_decoded_and_old_ones_never_come() -> None:
         assert frame.seq > before and frame.image[0, 0, 0] == frame.seq % 256
         assert driver.decoded == 1
     assert driver.released
+
+
+class Backlog(Driver):
+    """Its first `waiting` frames were there before it was opened."""
+
+    def __init__(self, waiting: int, stamps: bool) -> None:
+        super().__init__()
+        self.waiting, self.stamps = waiting, stamps
+        self.opened_s = time.monotonic()
+        self.reads = threading.Event()
+
+    def grab(self) -> bool:
+        self.reads.wait()
+        if self.n >= self.waiting:
+            return super().grab()
+        self.n += 1
+        return True
+
+    def get(self, prop: int) -> float:
+        if prop != cv2.CAP_PROP_POS_MSEC or not self.stamps:
+            return super().get(prop)
+        waited_s = 0.04 * (self.waiting - self.n)
+        return 1000 * (time.monotonic() if waited_s < 0 else self.opened_s - waited_s)
+
+
+@pytest.mark.parametrize("stamps", [True, False])
+def test_frame_that_waited_in_the_driver_is_not_given_out(stamps: bool) -> None:
+    driver = Backlog(waiting=5, stamps=stamps)
+    with camera(driver) as source:
+        threading.Timer(0.05, driver.reads.set).start()
+        assert source.grab(shot(), 1.0).seq > 5
 
 
 def test_frame_that_was_under_way_at_the_trigger_is_of_another_part() -> None:
