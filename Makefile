@@ -28,6 +28,7 @@ test: check                    ## everything that CI runs
 	$(BIN)/python -m pytest --ignore=tests/bench $(ARGS)
 
 bench: $(VENV)/.dev            ## speed and memory, written down by hand in docs/benchmarks.md
+	-$(BIN)/linegate bench
 	$(BIN)/python -m pytest tests/bench --no-header -q -s -p no:cacheprovider $(ARGS)
 
 clean:
