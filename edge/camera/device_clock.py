@@ -1,7 +1,7 @@
 """When a frame was exposed, on our clock, from the camera's own."""
 
 DRIFT = 1e-4  # two quartz clocks differ by less: 50 ppm each
-SETTLED_NS = 2_000_000
+SETTLED_NS = 2_000_000  # less delay than ever by more than this: a backlog is being worked off
 
 
 class DeviceClock:
@@ -10,9 +10,7 @@ class DeviceClock:
     clocks' drift, so that it never sticks."""
 
     def __init__(self) -> None:
-        self.settled = (
-            False  # whether the last frame's delay was no news: then its time can be told
-        )
+        self.settled = False  # whether the last frame's date can be trusted
         self._offset_ns: float | None = None
         self._at_ns = 0
 
