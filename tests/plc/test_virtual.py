@@ -230,6 +230,7 @@ def test_overhearing_plc_goes_by_the_triggers_of_another_and_says_nothing(
         assert until(lambda: third.summary()["repeated"] == 1)
         assert heard == [(f"P{number}", 2000) for number in (0, 1, 2, 3, 0)]
         assert third.summary()["plc"] == CLEAN
+        assert until(lambda: gate.echoes >= 5)
         assert gate.echoes == 5  # the other's alone, one for the answer that came again
     finally:
         third.close()
