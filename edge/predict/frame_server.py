@@ -4,6 +4,7 @@ Between a model's end and its answer nothing is done that can wait: counting com
 """
 
 import math
+import os
 import socket
 import struct
 import time
@@ -128,10 +129,13 @@ class FrameDesk:
         """The next request's words, None when the caller has gone."""
         self._caller.settimeout(None)
         data, lent, _, _ = self._caller.recvmsg(MAX_WORDS_BYTES, _ROOM_FOR_A_SLOT)
-        for fd in _descriptors(lent):
+        fds = _descriptors(lent)
+        for more_than_one in fds[1:]:
+            os.close(more_than_one)
+        if fds:
             self.close()
             self._slot = self._image_of = None
-            self._slot = Slot.attach(fd, self._most)
+            self._slot = Slot.attach(fds[0], self._most)
         while len(data) < REQUEST.size or len(data) < REQUEST.size + _length(data):
             self._caller.settimeout(REST_S)
             more = self._caller.recv(MAX_WORDS_BYTES) if data else b""

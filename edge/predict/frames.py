@@ -23,7 +23,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.predict.wire import Deadline, WireError
+from edge.predict.wire import Deadline, WireError, connected, received
 
 MAX_WORDS_BYTES = 16 * 1024
 MAX_TENSOR_BYTES = 64 * 1024 * 1024
@@ -88,13 +88,7 @@ class FrameConnection:
 
     def __init__(self, path: Path, deadline: Deadline) -> None:
         self._slot: Slot | None = None
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._socket.settimeout(deadline.left_s())
-            self._socket.connect(str(path))
-        except OSError:
-            self._socket.close()
-            raise
+        self._socket = connected(path, deadline)
 
     def close(self) -> None:
         self._socket.close()
@@ -119,20 +113,13 @@ class FrameConnection:
         return self._answer(deadline)
 
     def _answer(self, deadline: Deadline) -> FrameAnswer:
-        data = self._receive(_RECV_BYTES, deadline)
+        data = received(self._socket, _RECV_BYTES, deadline)
         while len(data) < ANSWER.size:
-            data += self._receive(_RECV_BYTES, deadline)
+            data += received(self._socket, _RECV_BYTES, deadline)
         words_bytes, tensor_bytes, server_ms = ANSWER.unpack_from(data)
         if words_bytes > MAX_WORDS_BYTES or tensor_bytes > MAX_TENSOR_BYTES:
             raise WireError(f"an answer of {words_bytes} and {tensor_bytes} bytes")
         start = ANSWER.size + words_bytes
         while len(data) < start + tensor_bytes:
-            data += self._receive(start + tensor_bytes - len(data), deadline)
+            data += received(self._socket, start + tensor_bytes - len(data), deadline)
         return FrameAnswer(data[ANSWER.size : start], memoryview(data)[start:], server_ms)
-
-    def _receive(self, most: int, deadline: Deadline) -> bytes:
-        self._socket.settimeout(deadline.left_s())
-        data = self._socket.recv(most)
-        if not data:
-            raise ConnectionResetError("the server closed the connection")
-        return data

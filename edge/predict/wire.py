@@ -40,17 +40,31 @@ class Deadline:
         return left
 
 
+def connected(path: Path, deadline: Deadline) -> socket.socket:
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        link.settimeout(deadline.left_s())
+        link.connect(str(path))
+    except OSError:
+        link.close()
+        raise
+    return link
+
+
+def received(link: socket.socket, most: int, deadline: Deadline) -> bytes:
+    """Some bytes, `most` at most. Raises ConnectionResetError if there are to be no more."""
+    link.settimeout(deadline.left_s())
+    data = link.recv(most)
+    if not data:
+        raise ConnectionResetError("the server closed the connection")
+    return data
+
+
 class Connection:
     """One keep-alive connection."""
 
     def __init__(self, path: Path, deadline: Deadline) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._socket.settimeout(deadline.left_s())
-            self._socket.connect(str(path))
-        except OSError:
-            self._socket.close()
-            raise
+        self._socket = connected(path, deadline)
 
     def close(self) -> None:
         self._socket.close()
@@ -63,13 +77,13 @@ class Connection:
         while end < 0:
             if len(data) > MAX_HEAD_BYTES:
                 raise WireError("the response's head does not end")
-            data += self._receive(_RECV_BYTES, deadline)
+            data += received(self._socket, _RECV_BYTES, deadline)
             end = data.find(b"\r\n\r\n")
         status, headers = _parse_head(bytes(data[:end]))
         size = _content_length(headers)
         start = end + 4
         while len(data) < start + size:
-            data += self._receive(start + size - len(data), deadline)
+            data += received(self._socket, start + size - len(data), deadline)
         return Response(status, headers, memoryview(data)[start : start + size])
 
     def _send(self, parts: Sequence[bytes | memoryview], deadline: Deadline) -> None:
@@ -82,13 +96,6 @@ class Connection:
                 sent = 0
             else:
                 sent -= len(part)
-
-    def _receive(self, most: int, deadline: Deadline) -> bytes:
-        self._socket.settimeout(deadline.left_s())
-        data = self._socket.recv(most)
-        if not data:
-            raise ConnectionResetError("the server closed the connection")
-        return data
 
 
 def request_head(method: str, path: str, headers: dict[str, int], content_bytes: int) -> bytes:
