@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.core.errors import LinegateError
-from trainer.bench import cells, report
+from trainer.bench import cells, goals, report
 from trainer.bench.cells import Cell, Measured
 from trainer.bench.walk import Bench
 
@@ -64,6 +64,33 @@ def test_table_shows_the_mean_over_seeds_with_its_spread() -> None:
     assert "| elpv | deep | all | ours | 0.920 ± 0.020 |" in text
     widths = {line.count("|") for line in text.splitlines()}
     assert len(widths) == 1
+
+
+def test_lines_of_a_set_stand_in_the_order_of_the_learners() -> None:
+    runs = [measured(Cell("elpv", name, "ours"), 0.9) for name in ("deep", "supervised")]
+    runs += [measured(Cell("elpv", "good-only", "ours", good=n), 0.9) for n in (None, 20)]
+    lines = report.markdown(runs, {"elpv": {}}).splitlines()[2:]
+    assert [line.split(" | ")[1:3] for line in lines] == [
+        ["good-only", "all"],
+        ["good-only", "20 good"],
+        ["supervised", "all"],
+        ["deep", "all"],
+    ]
+
+
+def test_what_misses_its_goal_has_an_asterisk_and_ours_may_lack_a_little() -> None:
+    runs = [measured(Cell("elpv", "deep", name), 0.8996) for name in ("net", "ours")]
+    runs += [measured(Cell("elpv", "good-only", "net", good=20), 0.7794)]
+    runs += [
+        measured(Cell("elpv", "supervised", "ours", s, folds=f), 0.849) for s, f in ((0, 5), (1, 0))
+    ]
+    runs[-2].trained["crossval"] = {"auroc": {"mean": 0.869}}
+    rows = [line.strip("| ").split(" | ") for line in goals.against_goals(runs).splitlines()]
+    told = {row[0]: row[3] for row in rows if len(row) == 5}
+    assert told["deep, all"] == "0.900: 0.900, 0.900"
+    assert told["good-only, 20 good"] == "0.780: 0.779 *, -"
+    assert told["supervised, all"] == "0.880: -, 0.849 *"
+    assert told["supervised, grouped folds"] == "0.900: -, 0.869 *"
 
 
 def test_curve_ends_where_the_defects_do() -> None:

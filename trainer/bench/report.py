@@ -8,6 +8,7 @@ from statistics import mean, stdev
 from trainer.bench.cells import Measured
 
 Groups = dict[tuple[str, str, str, str], list[Measured]]
+LEARNERS = ("good-only", "supervised", "deep")
 HEAD = (
     "| set | learner | given | backbone | AUROC | AP | recall at 1 % FR | at 5 % FR | float AUROC "
     "| grouped folds | train s | peak MB | MB | ms 1 thread | ms 2 threads | heatmap |\n"
@@ -36,7 +37,13 @@ def _grouped(measured: Iterable[Measured]) -> Groups:
     groups: Groups = defaultdict(list)
     for each in measured:
         groups[(each.cell.data, *each.cell.row, each.cell.backbone)].append(each)
-    return groups
+    return dict(sorted(groups.items(), key=lambda group: _place(group[0])))
+
+
+def _place(key: tuple[str, str, str, str]) -> tuple[int, bool, str, str]:
+    """Where a line stands within its set."""
+    _, learner, given, backbone = key
+    return LEARNERS.index(learner), given != "all", given, backbone
 
 
 def _line(key: tuple[str, str, str, str], runs: Sequence[Measured]) -> str:

@@ -7,7 +7,7 @@ import click
 from edge.core.cli import print_json
 from edge.core.errors import LinegateError
 from trainer import shipped
-from trainer.bench import cells, drift, report
+from trainer.bench import cells, drift, goals, report
 from trainer.bench.walk import Bench
 from trainer.commands.common import json_option, progress
 from trainer.config import environment, find_shared
@@ -72,7 +72,8 @@ def learners(
     keys = {cell.key for cell in planned}
     measured = [each for each in bench.measured() if each.cell.key in keys]
     known = {data: cells.baselines(_text(shared, data, "README.md")) for data in chosen}
-    text = report.markdown([each for each in measured if not each.cell.defects], known)
+    tabled = [each for each in measured if not each.cell.defects]
+    text = f"{report.markdown(tabled, known)}\n{goals.against_goals(tabled)}"
     (folder / "learners.md").write_text(text)
     if curves:
         report.curves(measured, folder / "curves.png")
