@@ -1,5 +1,6 @@
 """A server in a process of its own: started, asked until it answers rightly, weighed, ended."""
 
+import contextlib
 import http.client
 import os
 import subprocess
@@ -47,7 +48,7 @@ class Running:
 
     def memory_mb(self) -> float:
         """Proportional share of the process and of all that it started, in MB."""
-        return sum(one.memory_full_info().pss for one in _family(self.process)) / 1e6
+        return sum(_pss_bytes(one) for one in _family(self.process)) / 1e6
 
 
 def server_of(peer: Peer, bundle: Bundle, score: float, environments: Path) -> Server:
@@ -109,6 +110,13 @@ def _check(server: Server, ask: Ask, image: Image) -> None:
         raise LeftOut(f"{ask.wire.name}: it answers {found:.4f} {right}")
 
 
+def _pss_bytes(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.NoSuchProcess:  # helpers come and go
+        return 0
+
+
 def _family(process: psutil.Process) -> list[psutil.Process]:
     try:
         return [process, *process.children(recursive=True)]
@@ -123,5 +131,6 @@ def _end(process: psutil.Process, child: subprocess.Popen[bytes]) -> None:
         child.terminate()
     _, left = psutil.wait_procs(family, timeout=STOP_S)
     for one in left:
-        one.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
     child.wait(STOP_S)
