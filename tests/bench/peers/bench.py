@@ -26,7 +26,7 @@ from edge.predict.client import PredictClient
 from edge.predict.session import ModelSession
 from edge.supervisor import own_command
 
-CLIENTS = 4
+CLIENTS = 4  # as many as the gate's own way takes
 Say = Callable[[str], None]
 
 

@@ -19,7 +19,7 @@ class Line:
 
 
 def in_words(lines: Sequence[Line], left_out: dict[str, str], clients: int) -> list[str]:
-    """Fastest first, then who could not be measured, and how many could."""
+    """Fastest first, then who could not be measured, and how many those are."""
     heads = ("p50", "p99", "added", "ratio", f"{clients} cl./s", "MB", "start s")
     words = [" ".join([f"{'ms':{WIDTH}}", *(f"{head:>8}" for head in heads)])]
     for line in sorted(lines, key=lambda line: line.row.p50_ms or 0.0):
