@@ -1,10 +1,10 @@
 """What the gate refuses because it could not judge it in time."""
 
-from gate_bench import Bench
+from gate_bench import Bench, verdicts
 from gate_world import LIMITS
 
 from edge.core.clock import ns
-from edge.core.messages import Refusal, Trigger
+from edge.core.messages import By, Level, Refusal, Trigger, VerdictMessage
 from edge.gate import events as ev
 from edge.gate.pace import LANES, Pace
 
@@ -93,3 +93,63 @@ def test_deadline_runs_from_when_the_trigger_was_heard_not_from_when_it_was_read
     triggered = ev.Triggered(Trigger(part_id="P1", seq=1), bench.at(), heard_ns)
     (look,) = (one for one in bench.tell(triggered) if isinstance(one, ev.LookAt))
     assert look.triggered_ns == heard_ns and look.until_ns == heard_ns + ns(90)
+
+
+class Station:
+    """A ledger, and lanes that take `work_ms` for each part, millisecond by millisecond."""
+
+    def __init__(self, work_ms: int) -> None:
+        self.bench, self.work_ms = Bench(Level.FULL), work_ms
+        self.lanes: list[tuple[int, ev.LookAt, int]] = []  # done at, what, since when it waited
+        self.waiting: list[tuple[int, ev.LookAt]] = []
+        self.told: list[VerdictMessage] = []
+        self.refused: list[Refusal | None] = []
+
+    def run(self, parts: int, every_ms: int) -> None:
+        first = len(self.told) + len(self.refused)
+        for step in range(parts * every_ms + 200):
+            if step % every_ms == 0 and step < parts * every_ms:
+                number = first + step // every_ms
+                self._do(self.bench.trigger(f"P{number}", number))
+            self._work()
+            self._do(self.bench.wait(1))
+
+    def _do(self, effects: list[ev.Effect]) -> None:
+        self.told += verdicts(effects)
+        self.refused += [refusal for refusal in refusals(effects) if refusal is not None]
+        for effect in effects:
+            match effect:
+                case ev.CommitOpening(inspection_id):
+                    self._do(self.bench.tell(ev.Opened(inspection_id)))
+                case ev.Commit(inspection_id, revision):
+                    self._do(self.bench.tell(ev.Committed(inspection_id, revision)))
+                case ev.LookAt():
+                    self.waiting.append((self.bench.now_ns, effect))
+
+    def _work(self) -> None:
+        now_ns = self.bench.now_ns
+        for lane in [lane for lane in self.lanes if lane[0] <= now_ns]:
+            self.lanes.remove(lane)
+            stages_ms = {"wait": lane[2] / 1e6, "predict": float(self.work_ms)}
+            self._do(self.bench.see(lane[1].inspection_id, stages_ms=stages_ms))
+        self.waiting = [one for one in self.waiting if one[1].until_ns > now_ns]
+        while self.waiting and len(self.lanes) < LANES:
+            turn = min(self.waiting, key=lambda one: one[1].until_ns)
+            self.waiting.remove(turn)
+            self.lanes.append((now_ns + ns(self.work_ms), turn[1], now_ns - turn[0]))
+
+
+def test_flood_does_not_starve_the_parts_that_there_is_time_for() -> None:
+    """Two lanes of 60 ms judge 33 parts a second; 200 come, each due after 90 ms."""
+    station = Station(work_ms=60)
+    station.run(parts=600, every_ms=5)
+    judged = [message for message in station.told if message.by is By.MODEL]
+    assert len(station.told) + len(station.refused) == 600, "a part without an answer, or with two"
+    assert len({message.part_id for message in station.told}) == len(station.told)
+    assert set(station.refused) == {Refusal.OVERLOAD}
+    assert len(judged) >= 80  # of the hundred that three seconds can hold
+    assert max(message.latency_ms for message in station.told) <= 90 + 1
+
+    station.run(parts=20, every_ms=100)
+    afterwards = station.told[-20:]
+    assert [message.by for message in afterwards] == [By.MODEL] * 20
