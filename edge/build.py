@@ -2,7 +2,7 @@
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +11,27 @@ from random import Random
 from edge.camera.opening import steady_camera
 from edge.config import StationConfig, load_recipes
 from edge.core.clock import Clock
+from edge.core.manifest import Manifest
 from edge.core.messages import Level, Trigger, VerdictMessage
 from edge.core.orders import Answer
+from edge.core.recipe import MAX_VIEWS
 from edge.core.topics import LineTopics
 from edge.gate.album import Album
 from edge.gate.checkup import Checkup
 from edge.gate.control import ControlServer
 from edge.gate.doorway import incoming
 from edge.gate.events import Triggered
-from edge.gate.eye import Eye, Noticed, Predictor
+from edge.gate.eye import Eye
 from edge.gate.eye_thread import EyeThread
+from edge.gate.judge import Judge
+from edge.gate.lanes import Lanes
 from edge.gate.ledger import Ledger
 from edge.gate.loop import Died, InspectionLoop, Line
 from edge.gate.outcomes import of_note
+from edge.gate.pace import LANES
 from edge.gate.recovery import closures, owed
 from edge.gate.rules import Limits, rules_of
+from edge.gate.sight import Noticed, Sight
 from edge.gate.standing import CHALLENGE_FAILED, Standing
 from edge.plc.gpio import RequestLines, libgpiod
 from edge.plc.link import LinkEvent, PlcLink
@@ -150,20 +156,16 @@ def inspection_loop(
     config: StationConfig,
     kept: Memory,
     line: Line,
-    predictor: Predictor,
     reply: Callable[[int, Answer], None],
     clock: Clock,
     dead: Callable[[], str | None] = lambda: None,
 ) -> Iterator[InspectionLoop]:
-    """The loop with its eye, ready to `run`. `dead` names another thread that ended or hangs."""
+    """The loop with its eye and lanes, ready to `run`. `dead` names another thread that ended or
+    hangs."""
     manifests = {n: e.manifest for n, e in find_bundles(config.predict.models).newest.items()}
     recipes = load_recipes(config)
     rules = rules_of(recipes, manifests)
     recipe = kept.recipe if kept.recipe in recipes else config.gate.recipe
-    cameras = {camera.name: steady_camera(camera, clock) for camera in config.camera}
-    timeouts_s = {camera.name: camera.grab_timeout_ms / 1000 for camera in config.camera}
-    models = {recipe.model for recipe in recipes.values()}
-    eye = Eye(cameras, timeouts_s, predictor, manifests, models, clock)
     standing = Standing(kept.level, recipe)
     checkup = Checkup(
         CameraHealth(kept.meta), recipes, lambda said: loop.post(said), kept.writer.submit, clock
@@ -171,7 +173,7 @@ def inspection_loop(
     thread: EyeThread
     loop = InspectionLoop(
         ledger=Ledger(rules, standing, _limits(config), config.sha256, new_inspection_id),
-        conditions=Conditions(needed={*cameras, "model"}),
+        conditions=Conditions(needed={*(camera.name for camera in config.camera), "model"}),
         line=line,
         store=kept.writer,
         album=Album(kept.images, config.store.keep_passes, clock),
@@ -184,15 +186,41 @@ def inspection_loop(
         dead=lambda: _dead(thread, kept.writer) or dead(),
         owed=kept.owed,
     )
-    thread = EyeThread(eye, cameras, loop.post, config.gate.max_in_flight, clock)
     loop.post(Noticed(raised=kept.causes))
-    thread.start()
     checkup.start()
     try:
-        yield loop
+        models = {recipe.model for recipe in recipes.values()}
+        with _eye(config, manifests, models, loop.post, clock) as thread:
+            yield loop
     finally:
-        thread.close()
         checkup.close()
+
+
+@contextmanager
+def _eye(
+    config: StationConfig,
+    manifests: Mapping[str, Manifest],
+    models: Collection[str],
+    post: Callable[[Sight | Noticed | Died], object],
+    clock: Clock,
+) -> Iterator[EyeThread]:
+    """The threads that look: one takes the frames, the lanes judge them."""
+    room, socket = config.gate.max_in_flight, config.predict_socket
+    cameras = {camera.name: steady_camera(camera, clock) for camera in config.camera}
+    timeouts_s = {camera.name: camera.grab_timeout_ms / 1000 for camera in config.camera}
+    with ExitStack() as stack:
+        server, *lane_clients = (
+            stack.enter_context(PredictClient(socket)) for _ in range(1 + LANES)
+        )
+        eye = Eye(cameras, timeouts_s, server, models, clock)
+        thread = EyeThread(eye, cameras, lambda taken: lanes.take(taken), post, room, clock)
+        judge, next_ns = Judge(manifests, clock), thread.next_trigger_ns
+        lanes = Lanes(judge, lane_clients, next_ns, post, room * MAX_VIEWS, clock)
+        stack.callback(lanes.close)
+        stack.callback(thread.close)
+        lanes.start()
+        thread.start()
+        yield thread
 
 
 def _limits(config: StationConfig) -> Limits:
@@ -215,7 +243,7 @@ def gate(
     def hear(said: LinkEvent) -> None:
         if isinstance(said, Trigger) and outputs is not None:
             outputs.post(Arrived((said.part_id, said.seq)))
-        message = incoming(said, clock.now())
+        message = incoming(said, clock.now(), clock.monotonic_ns())
         if message is not None:
             posts[0](message)
 
@@ -224,12 +252,10 @@ def gate(
     with (
         memory(config, clock) as kept,
         _outputs(config, kept, request_lines, clock) as outputs,
-        PredictClient(config.predict_socket) as predictor,
         inspection_loop(
             config,
             kept,
             link if outputs is None else WiredLine(link, outputs),
-            predictor,
             control.reply,
             clock,
             lambda: "the outputs" if outputs is not None and outputs.hangs else None,
@@ -274,7 +300,7 @@ def _start(outputs: Outputs, loop: InspectionLoop, kept: Memory, clock: Clock) -
         return loop.post(cause) and kept.writer.submit((lasting,), of_note)
 
     outputs.start(
-        on_part=lambda trigger: loop.offer(Triggered(trigger, clock.now())),
+        on_part=lambda trigger: loop.offer(Triggered(trigger, clock.now(), clock.monotonic_ns())),
         on_lock=locked,
         on_death=lambda: loop.post(Died("the outputs")),
     )

@@ -60,7 +60,9 @@ class Bench:
         self.tell(ev.Opened(inspection_id))
         return inspection_id
 
-    def see(self, inspection_id: str, score: float = 0.1) -> list[ev.Effect]:
+    def see(
+        self, inspection_id: str, score: float = 0.1, stages_ms: dict[str, float] | None = None
+    ) -> list[ev.Effect]:
         looks = tuple(
             Look(
                 view,
@@ -69,7 +71,7 @@ class Bench:
             )
             for view in RULES.views
         )
-        return self.tell(ev.Seen(inspection_id, looks, ()))
+        return self.tell(ev.Seen(inspection_id, looks, (), stages_ms or {}))
 
     def pass_one(self, part_id: str = "P1", seq: int = 1) -> str:
         inspection_id = self.open(part_id, seq)

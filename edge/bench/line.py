@@ -28,7 +28,7 @@ START_S = 40.0
 CALM_PARTS_PER_S, BUSY_PARTS_PER_S, FAST_PARTS_PER_S = 20.0, 30.0, 150.0
 SETTLE_S = 2.0
 HOT_PATH, JPEG_PATH = Budget(1.5, 5.0), Budget(5.0, over_raw=False)
-STAGES = ("grab", "quality", "predict")
+STAGES = ("grab", "wait", "quality", "predict")
 
 
 class Desk:

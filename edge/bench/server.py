@@ -2,6 +2,7 @@
 
 import http.client
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
@@ -13,6 +14,7 @@ from edge.bench.table import RAW, Budget, Row, timed
 from edge.bench.ways import times_ms
 from edge.core.errors import LinegateError
 from edge.core.preprocess import Image
+from edge.gate.pace import LANES
 from edge.plc.broker import free_port
 from edge.predict.bundle import Bundle
 from edge.predict.client import PredictClient
@@ -22,6 +24,7 @@ from edge.supervisor import Supervisor, Task, own_command
 
 START_S = 30.0
 OWN_WAY, HTTP, HTTP_JSON = "the gate's own way", "HTTP, binary", "HTTP, JSON numbers"
+TWO_VIEWS = "two views side by side, the gate's own way"
 BUDGETS = {OWN_WAY: Budget(0.05), HTTP: Budget(0.2)}
 
 
@@ -35,6 +38,7 @@ def rows(bundle: Bundle, folder: Path, rounds: int, rng: Random) -> list[Row]:
         ways: dict[str, Callable[[], object]] = {
             RAW: lambda: session.run(image),
             OWN_WAY: lambda: client.predict(name, image, 10.0, bundle.manifest),
+            TWO_VIEWS: stack.enter_context(_side_by_side(socket, bundle, image)),
             HTTP: stack.enter_context(_over_http(port, name, image, binary=True)),
             HTTP_JSON: stack.enter_context(_over_http(port, name, image, binary=False)),
         }
@@ -72,6 +76,20 @@ def serving(bundle: Path, folder: Path) -> Iterator[tuple[Path, int]]:
         yield socket, port
     finally:
         supervisor.stop()
+
+
+@contextmanager
+def _side_by_side(socket: Path, bundle: Bundle, image: Image) -> Iterator[Callable[[], object]]:
+    """As many views at once as the gate has lanes, each on a connection of its own."""
+    name = bundle.manifest.name
+    with ExitStack() as stack:
+        clients = [stack.enter_context(PredictClient(socket)) for _ in range(LANES)]
+        lanes = stack.enter_context(ThreadPoolExecutor(LANES))
+
+        def ask(client: PredictClient) -> object:
+            return client.predict(name, image, 10.0, bundle.manifest)
+
+        yield lambda: list(lanes.map(ask, clients))
 
 
 @contextmanager

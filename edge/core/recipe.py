@@ -24,6 +24,9 @@ from edge.core.messages import Name
 Orientation = Literal["fixed", "turned", "mirrored", "any"]
 
 
+MAX_VIEWS = 8  # of one part
+
+
 class Roi(BaseModel):
     """A region in frame pixels; x and y of the top left corner, origin top left."""
 
@@ -132,7 +135,7 @@ class Recipe(BaseModel):
     name: Name
     version: Annotated[int, Field(ge=1)] = 1
     model: Name
-    views: Annotated[tuple[View, ...], Field(min_length=1, max_length=8)] = (View(),)
+    views: Annotated[tuple[View, ...], Field(min_length=1, max_length=MAX_VIEWS)] = (View(),)
     deadline_ms: Annotated[int, Field(ge=10, le=600_000)] = 300
     review_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0  # a person's time to answer
     frame_lead_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0  # exposure may precede trigger

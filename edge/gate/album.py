@@ -9,7 +9,7 @@ from edge.core.clock import Clock
 from edge.core.messages import Verdict
 from edge.core.preprocess import Image
 from edge.gate.events import ClearCause, RaiseCause
-from edge.gate.eye import Sight
+from edge.gate.sight import Sight
 from edge.store.image_writer import PendingImage
 from edge.store.retention import Mode
 

@@ -16,7 +16,7 @@ from edge.core.preprocess import Image
 from edge.core.quality import grey
 from edge.core.recipe import Recipe
 from edge.core.records import EventRecord
-from edge.gate.eye import Noticed, Sight
+from edge.gate.sight import Noticed, Sight
 from edge.store.writer import OnDone, Outcome
 from edge.store.writes import AddEvent, SetMeta, Write
 from edge.watch.camera_health import CameraHealth, Remember

@@ -9,11 +9,12 @@ from edge.plc.inbound import BadMessage
 from edge.plc.link import LinkDown, LinkEvent, LinkUp
 
 
-def incoming(said: LinkEvent, now: datetime) -> Incoming | None:
-    """None where nobody can be answered: the link has counted and logged it."""
+def incoming(said: LinkEvent, now: datetime, heard_ns: int) -> Incoming | None:
+    """`heard_ns` is `now` on the monotonic clock. None where nobody can be answered: the link has
+    counted and logged it."""
     match said:
         case Trigger():
-            return Triggered(said, now)
+            return Triggered(said, now, heard_ns)
         case PlcAck():
             return Echoed(said)
         case BadMessage():

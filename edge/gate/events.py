@@ -33,8 +33,12 @@ Token = int  # names one waiting order of the control socket
 
 @dataclass(frozen=True, slots=True)
 class Triggered:
+    """`heard_ns`: when its message came (CLOCK_MONOTONIC), if not just now: its deadline runs from
+    then, however long the message waited."""
+
     trigger: Trigger
     at: datetime
+    heard_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,13 @@ class LookAt:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """A part came that will not be looked at. What is exposed from now on shows no earlier one."""
+
+    triggered_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class CommitOpening:
     """Answer with Opened, AlreadyKnown or CommitFailed(revision 0)."""
 
@@ -279,6 +290,7 @@ class ClearCause:
 
 Effect = (
     LookAt
+    | Unseen
     | CommitOpening
     | Commit
     | CommitReview

@@ -1,4 +1,5 @@
-"""The thread that looks: one part after another, and at the station itself while it is idle."""
+"""The thread that takes the frames: of one part after another, and a look at the station itself
+while it is idle."""
 
 import contextlib
 import queue
@@ -11,9 +12,10 @@ import structlog
 
 from edge.camera.steady import SteadyCamera
 from edge.core.clock import Clock, ns
-from edge.gate.events import LookAt
-from edge.gate.eye import Eye, Noticed, Sight, overtaken
+from edge.gate.events import LookAt, Unseen
+from edge.gate.eye import Eye
 from edge.gate.loop import Died
+from edge.gate.sight import Noticed, Taken
 
 log = structlog.get_logger()
 
@@ -24,22 +26,25 @@ TRIGGERS = 512  # remembered, to know which part stood in front of the camera
 
 
 class EyeThread:
-    """Owns the cameras and the predictor. `post` takes what was seen, from this thread."""
+    """Owns the cameras. `judge` and `post` take what it found, from this thread."""
 
     def __init__(
         self,
         eye: Eye,
         cameras: Mapping[str, SteadyCamera],
-        post: Callable[[Sight | Noticed | Died], object],
+        judge: Callable[[Taken], None],
+        post: Callable[[Noticed | Died], object],
         room: int,
         clock: Clock,
     ) -> None:
         self._eye = eye
         self._cameras = cameras
+        self._judge = judge
         self._post = post
         self._clock = clock
         self._requests: queue.Queue[LookAt | None] = queue.Queue(room)
         self._triggers: deque[int] = deque(maxlen=TRIGGERS)
+        self._looked_ns = self._unseen_ns = -1  # the last triggers of parts to look at, and not
         self._probed_ns: int | None = None
         self._busy_since_ns: int | None = None
         self._thread = threading.Thread(target=self._run, name="eye", daemon=True)
@@ -47,14 +52,26 @@ class EyeThread:
     def start(self) -> None:
         self._thread.start()
 
-    def look(self, request: LookAt) -> bool:
-        """Ask for a look, from any thread; false if too many parts are waiting for one."""
+    def look(self, request: LookAt | Unseen) -> bool:
+        """Ask for a look, from any thread; false if too many parts are waiting for one. A part
+        that is not looked at passes the camera, too."""
+        if isinstance(request, Unseen):
+            self._pass_by(request.triggered_ns)
+            return True
+        self._looked_ns = max(self._looked_ns, request.triggered_ns)
         self._triggers.append(request.triggered_ns)
         try:
             self._requests.put_nowait(request)
         except queue.Full:
             return False
         return True
+
+    def _pass_by(self, at_ns: int) -> None:
+        """Of parts that are not looked at only the first after one that is matters: a flood of
+        them makes nothing forgotten."""
+        if self._unseen_ns <= self._looked_ns:
+            self._triggers.append(at_ns)
+        self._unseen_ns = max(self._unseen_ns, at_ns)
 
     def hangs(self) -> bool:
         """Whether a camera or its driver has not come back for so long that it will not."""
@@ -65,6 +82,12 @@ class EyeThread:
         with contextlib.suppress(queue.Full):
             self._requests.put_nowait(None)
         self._thread.join(timeout=5.0)
+
+    def next_trigger_ns(self, request: LookAt) -> int | None:
+        """From when on a frame may be of the part after this one, if that has come: its sensor may
+        have triggered the camera before the PLC spoke."""
+        later = [at_ns for at_ns in list(self._triggers) if at_ns > request.triggered_ns]
+        return min(later) - ns(request.recipe.frame_lead_ms) if later else None
 
     def _run(self) -> None:
         try:
@@ -87,9 +110,9 @@ class EyeThread:
                 return
             if self._clock.monotonic_ns() < request.until_ns:  # else the line has its rework
                 self._busy_since_ns = self._clock.monotonic_ns()
-                sight = self._eye.look(request)
+                taken = self._eye.take(request)
                 self._busy_since_ns = None
-                self._post(overtaken(sight, request.triggered_ns, self._next_trigger(request)))
+                self._judge(taken)
 
     def _probe_if_due(self) -> None:
         now_ns = self._clock.monotonic_ns()
@@ -97,9 +120,3 @@ class EyeThread:
         if self._probed_ns is None or now_ns - self._probed_ns >= pause_ns:
             self._probed_ns = now_ns
             self._post(self._eye.probe())
-
-    def _next_trigger(self, request: LookAt) -> int | None:
-        """From when on a frame may be of the part after this one, if that has come: its sensor may
-        have triggered the camera before the PLC spoke."""
-        later = [at_ns for at_ns in list(self._triggers) if at_ns > request.triggered_ns]
-        return min(later) - ns(request.recipe.frame_lead_ms) if later else None

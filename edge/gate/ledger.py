@@ -21,16 +21,18 @@ from edge.core.decide import (
     decide_by_person,
     final_verdict,
 )
-from edge.core.messages import OrderAck, Reason, Refusal, TriggerAck, Verdict
+from edge.core.messages import By, OrderAck, Reason, Refusal, TriggerAck, Verdict
 from edge.core.orders import Answer
 from edge.gate import events as ev
 from edge.gate.disk import Disk
 from edge.gate.echoes import Echoes
 from edge.gate.events import Effect
+from edge.gate.pace import Pace
 from edge.gate.part import (
     Part,
     Stage,
     acceptance,
+    answer_again,
     answer_of,
     duplicate,
     failsafe,
@@ -67,6 +69,7 @@ class Ledger:
         self._shelf = Shelf()
         self._disk = Disk()
         self._echoes = Echoes(limits.silent_after)
+        self._pace = Pace()
 
     def handle(self, event: ev.Event, now_ns: int) -> list[Effect]:
         """Take one event; return what is to be done, in order. The guards come first."""
@@ -74,6 +77,8 @@ class Ledger:
         match event:
             case ev.Triggered():
                 return effects + self._triggered(event, now_ns)
+            case ev.BadTrigger(part_id, seq):
+                return effects + self._refuse(part_id, seq, Refusal.BAD_MESSAGE, now_ns)
             case ev.Opened(inspection_id):
                 return effects + self._opened(inspection_id, now_ns)
             case ev.Seen():
@@ -113,8 +118,6 @@ class Ledger:
     def _aside(self, event: ev.Event) -> list[Effect]:
         """The events that change no part's verdict."""
         match event:
-            case ev.BadTrigger(part_id, seq):
-                return [self._refuse(part_id, seq, Refusal.BAD_MESSAGE)]
             case ev.BadOrder(order_id, error):
                 return [ev.AnswerOrder(OrderAck(id=order_id, ok=False, error=error))]
             case ev.AlreadyKnown():
@@ -135,43 +138,34 @@ class Ledger:
     # ---- a part comes ----
 
     def _triggered(self, event: ev.Triggered, now_ns: int) -> list[Effect]:
-        trigger = event.trigger
+        trigger, heard_ns = event.trigger, event.heard_ns or now_ns
         known = self._shelf.known(trigger)
         if known is not None:
-            return self._repeat(known, now_ns)
+            return answer_again(known, now_ns)
         recipe = self._recipes.get(trigger.recipe or self.standing.recipe)
-        refusal = self._refusal(recipe)
-        if refusal is not None or recipe is None:
-            return [self._refuse(trigger.part_id, trigger.seq, refusal or Refusal.UNKNOWN_RECIPE)]
+        if not self.accepting or self._disk.sick:
+            return self._refuse(trigger.part_id, trigger.seq, Refusal.NOT_READY, heard_ns)
+        if recipe is None:
+            return self._refuse(trigger.part_id, trigger.seq, Refusal.UNKNOWN_RECIPE, heard_ns)
         part = new_part(
-            self._new_id(), trigger, event.at, recipe, self.standing.level, self._limits, now_ns
+            self._new_id(), trigger, event.at, recipe, self.standing.level, self._limits, heard_ns
         )
+        if not self._has_room_for(part, now_ns):
+            return self._refuse(*part.key, Refusal.OVERLOAD, heard_ns)
         self._shelf.add(part)
         draft = record_of(part, failsafe(part, Reason.DEADLINE), self._config_sha256, now_ns)
         return [ev.CommitOpening(part.inspection_id, OpenPart(draft)), look_of(part)]
 
-    def _refusal(self, recipe: RecipeRules | None) -> Refusal | None:
-        if not self.accepting or self._disk.sick:
-            return Refusal.NOT_READY
-        if recipe is None:
-            return Refusal.UNKNOWN_RECIPE
+    def _has_room_for(self, part: Part, now_ns: int) -> bool:
+        """Whether it can be judged in time, and so can all that are on their way."""
         if self.in_flight >= self._limits.max_in_flight:
-            return Refusal.OVERLOAD
-        return None
+            return False
+        return self._pace.fits(part.due_ns, self._shelf.unseen_due_ns(), now_ns)
 
-    def _refuse(self, part_id: str, seq: int, refusal: Refusal) -> Effect:
+    def _refuse(self, part_id: str, seq: int, refusal: Refusal, at_ns: int) -> list[Effect]:
         self.counters["refused"] += 1
         ack = TriggerAck(part_id=part_id, seq=seq, accepted=False, refused=refusal)
-        return ev.Acknowledge(ack)
-
-    def _repeat(self, part: Part, now_ns: int) -> list[Effect]:
-        """The same trigger again: the recorded answer, if there is one yet. A part in flight is
-        just acknowledged again: some brokers deliver a trigger twice."""
-        if part.answer is None:
-            return [ev.Acknowledge(acceptance(part))] if part.opened else []
-        known = ev.Acknowledge(duplicate(part, part.inspection_id))
-        stale = part.answer.verdict is Verdict.PASS and now_ns >= part.expires_ns
-        return [known] if stale else [known, ev.SendVerdict(part.answer, part.expires_ns)]
+        return [ev.Unseen(at_ns), ev.Acknowledge(ack)]
 
     def _already_known(self, event: ev.AlreadyKnown) -> list[Effect]:
         """The store knows the trigger from long ago, or from before a restart."""
@@ -271,6 +265,8 @@ class Ledger:
         if verdict is not part.decision.verdict:  # the last look found the evidence wanting
             reason = next(iter(health.faults), Reason.BAD_PREDICTION)
             return healed + self._fail_safe(part, reason, now_ns)
+        if part.decision.by is By.MODEL:
+            self._pace.learn(now_ns - part.triggered_ns, part.stages_ms)
         return [*healed, *self._tell(part, now_ns), *self._settle(part), *self._echoes.in_time()]
 
     def _committed_late(self, inspection_id: str, revision: int) -> list[Effect]:
@@ -344,7 +340,7 @@ class Ledger:
     def _refuse_unopened(self, part: Part) -> list[Effect]:
         """The part's opening is not durable in time: it was never accepted."""
         self._shelf.dismiss(part)
-        return [self._refuse(part.trigger.part_id, part.trigger.seq, Refusal.NOT_READY)]
+        return self._refuse(*part.key, Refusal.NOT_READY, part.triggered_ns)
 
     def _commit_failed(self, event: ev.CommitFailed, now_ns: int) -> list[Effect]:
         effects = [] if event.refused else self._disk.failed(event.error, now_ns)

@@ -4,7 +4,8 @@
     the ledger commits -> the PLC gets the verdict
 
 One thread runs this loop. It owns the ledger (`ledger.py`, which decides what happens) and does
-nothing slow itself: the eye (`eye.py`) looks, the store's writer commits, the link talks to the
+nothing slow itself: the eye (`eye.py`) takes the frames, the lanes (`lanes.py`) judge them, the
+store's writer commits, the link talks to the
 PLC, each in a thread of its own; what they have to say comes back through one bounded inbox. The
 loop wakes for every message, and at the latest when a part is due: then the guard answers rework.
 The heartbeat comes from here, so it stops when this stops.
@@ -24,6 +25,7 @@ from edge.core.messages import (
     AlarmMessage,
     Level,
     OrderAck,
+    Refusal,
     StateMessage,
     TriggerAck,
     Verdict,
@@ -32,9 +34,9 @@ from edge.core.messages import (
 from edge.core.orders import Answer, Status
 from edge.gate import events as ev
 from edge.gate import outcomes
-from edge.gate.eye import Noticed, Sight
 from edge.gate.ledger import Ledger
 from edge.gate.outcomes import Outcome
+from edge.gate.sight import Noticed, Sight
 from edge.store.writes import AddAlarm, SetMeta, Write
 from edge.watch.conditions import OF_THE_MODEL, Conditions, alarm_message, alarm_record
 
@@ -117,7 +119,7 @@ class InspectionLoop:
         store: Store,
         album: Album,
         checkup: Checkup,
-        look: Callable[[ev.LookAt], bool],
+        look: Callable[[ev.LookAt | ev.Unseen], bool],
         reply: Callable[[int, Answer], None],
         models: Mapping[str, str],
         clock: Clock,
@@ -151,12 +153,18 @@ class InspectionLoop:
         self.dropped = 0
 
     def offer(self, message: Incoming) -> bool:
-        """Hand in what comes from outside; refused while too much of it waits. The PLC's default
-        is rework."""
-        if self._inbox.qsize() >= LINE_SHARE:
-            self.dropped += 1
-            return False
-        return self.post(message)
+        """Hand in what comes from outside; refused while too much of it waits, and the PLC is told
+        so if it is a part."""
+        if self._inbox.qsize() < LINE_SHARE:
+            return self.post(message)
+        self.dropped += 1
+        if isinstance(message, ev.Triggered):
+            part_id, seq = message.trigger.part_id, message.trigger.seq
+            self._look(ev.Unseen(message.heard_ns or self._clock.monotonic_ns()))
+            self._line.publish_ack(
+                TriggerAck(part_id=part_id, seq=seq, accepted=False, refused=Refusal.OVERLOAD)
+            )
+        return False
 
     def post(self, message: Incoming) -> bool:
         """Hand in what disk and eye say, from any thread."""
@@ -215,7 +223,7 @@ class InspectionLoop:
 
     def _do(self, effect: ev.Effect) -> None:
         match effect:
-            case ev.LookAt():
+            case ev.LookAt() | ev.Unseen():
                 self._look(effect)
             case ev.Acknowledge(ack):
                 self._line.publish_ack(ack)

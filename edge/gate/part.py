@@ -20,7 +20,7 @@ from edge.core.messages import (
 from edge.core.orders import ReviewOrder
 from edge.core.recipe import Recipe
 from edge.core.records import InspectionRecord, ReviewRecord, ViewRecord
-from edge.gate.events import LookAt
+from edge.gate.events import Acknowledge, Effect, LookAt, SendVerdict
 from edge.gate.rules import Limits, RecipeRules
 from edge.store.writes import AddReview, ClosePart, Write
 
@@ -197,6 +197,16 @@ def duplicate(part: Part, inspection_id: str) -> TriggerAck:
         inspection_id=inspection_id,
         refused=Refusal.DUPLICATE,
     )
+
+
+def answer_again(part: Part, now_ns: int) -> list[Effect]:
+    """The same trigger again: the recorded answer, if there is one yet. A part in flight is
+    just acknowledged again: some brokers deliver a trigger twice."""
+    if part.answer is None:
+        return [Acknowledge(acceptance(part))] if part.opened else []
+    known = Acknowledge(duplicate(part, part.inspection_id))
+    stale = part.answer.verdict is Verdict.PASS and now_ns >= part.expires_ns
+    return [known] if stale else [known, SendVerdict(part.answer, part.expires_ns)]
 
 
 def failsafe(part: Part, *reasons: Reason) -> Decision:

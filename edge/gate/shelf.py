@@ -58,6 +58,10 @@ class Shelf:
     def due_ns(self) -> int | None:
         return min((part.due_ns for part in self._open.values()), default=None)
 
+    def unseen_due_ns(self) -> list[int]:
+        """When the parts are due that are still being looked at."""
+        return [part.due_ns for part in self._open.values() if not part.seen]
+
     def waiting(self) -> list[Part]:
         return [part for part in self._open.values() if part.stage is Stage.WAITING]
 

@@ -67,8 +67,7 @@ def judge_all(
     with (
         _predictor(config),
         build.memory(config, clock) as kept,
-        PredictClient(config.predict_socket) as client,
-        build.inspection_loop(config, kept, line, client, lambda *_: None, clock) as loop,
+        build.inspection_loop(config, kept, line, lambda *_: None, clock) as loop,
         _running(loop),
     ):
         _wait_until_ready(line)

@@ -12,7 +12,7 @@ from edge.core.errors import NotDurable
 from edge.core.recipe import Recipe, View
 from edge.gate.checkup import PIXELS_EVERY_MS, ROOM, Checkup
 from edge.gate.events import Seen
-from edge.gate.eye import Noticed, Sight
+from edge.gate.sight import Noticed, Sight
 from edge.store.writes import AddEvent, SetMeta
 from edge.watch import pixels
 from edge.watch.camera_health import CameraHealth

@@ -19,7 +19,10 @@ from edge.core.manifest import Manifest
 from edge.core.messages import Level, Reason
 from edge.core.recipe import Code, Recipe, Roi, View
 from edge.gate.events import LookAt
-from edge.gate.eye import Eye, Sight
+from edge.gate.eye import Eye
+from edge.gate.judge import Judge
+from edge.gate.pace import LANES
+from edge.gate.sight import Sight
 
 
 @dataclass
@@ -88,6 +91,8 @@ class FakePredictor:
 
 
 class Rig:
+    waits_ms = 0.0  # for other parts, between the frame and the model
+
     def __init__(self, manifest: Manifest) -> None:
         self.clock = FakeClock(ns(1000))
         self.camera = FakeCamera(self.clock)
@@ -97,17 +102,21 @@ class Rig:
             {"main": steady},
             {"main": 0.1},
             self.predictor,
-            {"toy": manifest},
             ["toy"],
             self.clock,  # type: ignore[arg-type]
         )
+        self.judge = Judge({"toy": manifest}, self.clock)  # type: ignore[arg-type]
 
     def look(
         self, recipe: Recipe = RECIPE, level: Level = Level.FULL, within_ms: float = 100
     ) -> Sight:
         until_ns = self.clock.now_ns + ns(within_ms)
         request = LookAt("I1", "P1", recipe, permit(level), self.clock.now_ns, until_ns)
-        return self.eye.look(request)
+        taken = self.eye.take(request)
+        self.clock.now_ns += ns(self.waits_ms)
+        for view in taken.views:
+            self.judge.judge(view, request, self.predictor)
+        return taken.sight()
 
 
 @pytest.fixture
@@ -192,6 +201,16 @@ def test_predictor_away_keeps_the_frame_as_evidence_for_a_person(rig: Rig) -> No
     assert dict(sight.noticed.raised) == {"predictor_unavailable": "no socket"}
 
 
+def test_part_that_waited_until_its_time_was_over_does_not_blame_the_predictor(rig: Rig) -> None:
+    rig.predictor.fails = PredictorUnavailable("no answer within 0 ms")
+    rig.waits_ms = 100
+    sight = rig.look(within_ms=100)
+    assert missing(sight) == {Reason.DEADLINE}
+    assert "predictor_unavailable" not in dict(sight.noticed.raised)
+    rig.waits_ms = 0
+    assert missing(rig.look(within_ms=100)) == {Reason.PREDICTOR_UNAVAILABLE}
+
+
 def test_nonsense_from_the_model_is_a_bad_prediction(rig: Rig) -> None:
     rig.predictor.fails = BadPrediction("score is nan")
     sight = rig.look()
@@ -248,7 +267,7 @@ def test_serial_is_read_from_the_frame_that_the_model_judges(rig: Rig) -> None:
     top, side = sight.seen.looks
     assert top.serial == SerialRead("I1", "top", "S1") and side.serial is None
     assert top.frame is not None and top.unread is None and missing(sight) == {None}
-    assert set(sight.seen.stages_ms) == {"grab", "quality", "predict", "code"}
+    assert set(sight.seen.stages_ms) == {"grab", "wait", "quality", "predict", "code"}
 
 
 def test_recipe_without_a_code_reads_none(rig: Rig) -> None:
@@ -293,7 +312,8 @@ def test_camera_without_a_frame_is_not_blamed_on_the_code(rig: Rig) -> None:
 def test_code_that_is_not_read_in_time_costs_the_part_its_pass_only(rig: Rig) -> None:
     rig.camera.wears = "S1"
     slow = threading.Event()
-    rig.eye._reader.submit(slow.wait, 30)  # a reader that is still busy with something else
+    for _ in range(LANES):
+        rig.judge._reader.submit(slow.wait, 30)  # a reader that is still busy with something else
     sight = rig.look(coded(), within_ms=20)
     assert sight.seen.looks[0].unread is Reason.DEADLINE
     assert "smaller roi" in (sight.seen.views[0].problem or "")

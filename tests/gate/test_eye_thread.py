@@ -1,24 +1,27 @@
 """Which part a frame belongs to, when the next one has come already."""
 
 import queue
+import threading
 
+import numpy as np
 from gate_world import RECIPE
 
+from edge.camera.source import Frame
 from edge.clock import SystemClock
 from edge.core.automation import permit
 from edge.core.clock import ns
-from edge.core.decide import FreshFrame, Look
 from edge.core.messages import Level, Reason
-from edge.core.records import ViewRecord
-from edge.gate.events import LookAt, Seen
-from edge.gate.eye import Noticed, Sight
-from edge.gate.eye_thread import EyeThread
+from edge.gate.events import LookAt, Unseen
+from edge.gate.eye_thread import TRIGGERS, EyeThread
+from edge.gate.lanes import Lanes
+from edge.gate.pace import LANES
+from edge.gate.sight import Looked, Noticed, Sight, Taken
 
 SPACING_MS = 100.0
 
 
 class SlowEye:
-    """Sees a frame that was exposed so long after the first part's trigger."""
+    """Takes a frame that was exposed so long after the part's trigger."""
 
     def __init__(self, exposed_after_ms: float) -> None:
         self.exposed_after_ms = exposed_after_ms
@@ -26,32 +29,54 @@ class SlowEye:
     def probe(self) -> Noticed:
         return Noticed()
 
-    def look(self, request: LookAt) -> Sight:
-        view = RECIPE.views[0].name
-        record = ViewRecord(view=view, frame_seq=1, exposed_after_ms=self.exposed_after_ms)
-        fresh = Look(view, FreshFrame(request.inspection_id, view, "0" * 64))
-        seen = Seen(request.inspection_id, (fresh,), (record,))
-        return Sight(seen, {}, {}, Noticed(), request.recipe)
+    def take(self, request: LookAt) -> Taken:
+        exposed_ns = request.triggered_ns + ns(self.exposed_after_ms)
+        frame = Frame(np.zeros((4, 4), np.uint8), 1, exposed_ns)
+        return Taken(request, [Looked(RECIPE.views[0], frame)], 0.0, exposed_ns)
+
+
+class Judge:
+    """Counts what it is asked for; every frame is fine."""
+
+    def __init__(self) -> None:
+        self.judged: list[str] = []
+
+    def judge(self, looked: Looked, request: LookAt, predictor: object) -> None:
+        if looked.has_its_frame:
+            self.judged.append(request.part_id)
+
+
+class Rig:
+    def __init__(self, exposed_after_ms: float) -> None:
+        self.clock = SystemClock()
+        self.posted: queue.Queue[object] = queue.Queue(10)
+        self.judge = Judge()
+        eye, post = SlowEye(exposed_after_ms), self.posted.put
+        self.thread = EyeThread(eye, {}, lambda t: self.lanes.take(t), post, 4, self.clock)  # type: ignore[arg-type]
+        self.lanes = Lanes(self.judge, [None], self.thread.next_trigger_ns, post, 8, self.clock)  # type: ignore[arg-type, list-item]
+        self.now_ns = self.clock.monotonic_ns()
+
+    def request(self, number: int, lead_ms: float = 0.0) -> LookAt:
+        recipe = RECIPE.model_copy(update={"frame_lead_ms": lead_ms})
+        at_ns = self.now_ns + number * ns(SPACING_MS)
+        until_ns = self.now_ns + ns(60_000)
+        return LookAt(f"I{number}", f"P{number}", recipe, permit(Level.FULL), at_ns, until_ns)
+
+    def first_sight(self) -> Sight:
+        self.thread.start()
+        self.lanes.start()
+        sights = (one for one in iter(lambda: self.posted.get(timeout=10), 0))
+        first = next(one for one in sights if isinstance(one, Sight))
+        self.thread.close()
+        self.lanes.close()
+        return first
 
 
 def missing_of_the_first_of_two(exposed_after_ms: float, lead_ms: float) -> Reason | None:
-    posted: queue.Queue[object] = queue.Queue(10)
-    clock = SystemClock()
-    thread = EyeThread(SlowEye(exposed_after_ms), {}, posted.put, 4, clock)  # type: ignore[arg-type]
-    recipe = RECIPE.model_copy(update={"frame_lead_ms": lead_ms})
-    now_ns = clock.monotonic_ns()
-    for n in range(2):
-        at_ns = now_ns + n * ns(SPACING_MS)
-        thread.look(
-            LookAt(f"I{n}", f"P{n}", recipe, permit(Level.FULL), at_ns, now_ns + ns(60_000))
-        )
-    thread.start()
-    sights = (
-        said for said in iter(lambda: posted.get(timeout=10), None) if isinstance(said, Sight)
-    )
-    first = next(sights)
-    thread.close()
-    return first.seen.looks[0].missing
+    rig = Rig(exposed_after_ms)
+    for number in range(2):
+        rig.thread.look(rig.request(number, lead_ms))
+    return rig.first_sight().seen.looks[0].missing
 
 
 def test_frame_from_before_the_next_trigger_is_this_parts() -> None:
@@ -65,3 +90,88 @@ def test_frame_from_after_the_next_trigger_is_the_next_parts() -> None:
 def test_frame_that_a_sensor_took_before_the_plc_spoke_is_the_next_parts() -> None:
     assert missing_of_the_first_of_two(exposed_after_ms=80, lead_ms=30) is Reason.STALE_FRAME
     assert missing_of_the_first_of_two(exposed_after_ms=60, lead_ms=30) is None
+
+
+def test_no_model_is_asked_about_a_frame_of_the_next_part() -> None:
+    rig = Rig(exposed_after_ms=100)
+    for number in range(2):
+        rig.thread.look(rig.request(number))
+    rig.first_sight()
+    assert "P0" not in rig.judge.judged
+
+
+def test_refused_part_passes_the_camera_all_the_same() -> None:
+    """The gate was full when the next part came: what was exposed from then on shows that one."""
+    rig = Rig(exposed_after_ms=60)
+    rig.thread.look(rig.request(0))
+    rig.thread.look(Unseen(rig.now_ns + ns(50)))
+    assert rig.first_sight().seen.looks[0].missing is Reason.STALE_FRAME
+
+
+def test_flood_of_refused_parts_makes_none_forgotten() -> None:
+    rig = Rig(exposed_after_ms=60)
+    rig.thread.look(rig.request(0))
+    for n in range(TRIGGERS + 20):
+        rig.thread.look(Unseen(rig.now_ns + ns(50 + n)))
+    assert rig.first_sight().seen.looks[0].missing is Reason.STALE_FRAME
+
+
+class Together:
+    """A judge that is only content when two views are judged at once."""
+
+    def __init__(self) -> None:
+        self.both = threading.Barrier(2, timeout=10)
+
+    def judge(self, looked: Looked, request: LookAt, predictor: object) -> None:
+        self.both.wait()
+
+
+def test_two_views_of_a_part_are_judged_side_by_side_and_told_together() -> None:
+    rig, posted = Rig(exposed_after_ms=0), queue.Queue[object](10)
+    request = rig.request(0)
+    next_ns = rig.thread.next_trigger_ns
+    lanes = Lanes(Together(), [None] * LANES, next_ns, posted.put, 8, rig.clock)  # type: ignore[arg-type, list-item]
+    frame = Frame(np.zeros((4, 4), np.uint8), 1, request.triggered_ns)
+    lanes.take(Taken(request, [Looked(view, frame) for view in RECIPE.views], 0.0, rig.now_ns))
+    lanes.start()
+    sight = posted.get(timeout=10)
+    lanes.close()
+    assert isinstance(sight, Sight), sight
+    assert [look.view for look in sight.seen.looks] == ["top", "side"]
+    assert posted.empty()
+
+
+def test_most_urgent_part_is_judged_first() -> None:
+    rig = Rig(exposed_after_ms=0)
+    for number, left_ms in ((1, 60_000), (2, 20_000), (3, 40_000)):
+        request = rig.request(number)
+        urgent = LookAt(
+            request.inspection_id,
+            request.part_id,
+            request.recipe,
+            request.permit,
+            request.triggered_ns,
+            rig.now_ns + ns(left_ms),
+        )
+        rig.lanes.take(SlowEye(0).take(urgent))
+    rig.lanes.start()
+    for _ in range(3):
+        rig.posted.get(timeout=10)
+    rig.lanes.close()
+    assert rig.judge.judged == ["P2", "P3", "P1"]
+
+
+def test_part_whose_time_is_over_is_not_judged_but_its_frame_is_kept() -> None:
+    rig = Rig(exposed_after_ms=0)
+    request = rig.request(0)
+    rig.now_ns -= ns(100_000)
+    late = rig.request(0)
+    rig.lanes.take(SlowEye(0).take(late))
+    rig.lanes.take(SlowEye(0).take(request))
+    rig.lanes.start()
+    first = rig.posted.get(timeout=10)
+    rig.posted.get(timeout=10)
+    rig.lanes.close()
+    assert isinstance(first, Sight) and first.seen.looks[0].missing is Reason.DEADLINE
+    assert set(first.frames) == {RECIPE.views[0].name}
+    assert rig.judge.judged == ["P0"]

@@ -13,9 +13,9 @@ from edge.core.errors import NotDurable
 from edge.core.messages import StateWord, Trigger, Verdict
 from edge.core.orders import Answer
 from edge.gate import events as ev
-from edge.gate.eye import Noticed, Sight
 from edge.gate.loop import INBOX, Died, InspectionLoop, LinkChanged, ReferenceAsked, StatusAsked
 from edge.gate.outcomes import Outcome
+from edge.gate.sight import Noticed, Sight
 from edge.replay.line import DirectLine
 from edge.store.writes import OpenPart, OpenResult, Write
 from edge.watch.conditions import Conditions

@@ -43,13 +43,16 @@ from edge.core.records import ImageEvent, InspectionRecord, ViewRecord
 from edge.explain import explain
 from edge.gate import events as ev
 from edge.gate.control import ControlServer, send_order
-from edge.gate.eye import Eye, Noticed, Sight
+from edge.gate.eye import Eye
 from edge.gate.eye_thread import EyeThread
+from edge.gate.judge import Judge
+from edge.gate.lanes import Lanes
 from edge.gate.ledger import Ledger
 from edge.gate.loop import HELD_SIGHTS, INBOX, InspectionLoop
 from edge.gate.outcomes import Outcome
 from edge.gate.part import answer_of
 from edge.gate.rules import RecipeRules
+from edge.gate.sight import Noticed, Sight, Taken
 from edge.gate.standing import Standing
 from edge.jobs import page_alive
 from edge.predict.bundle import read_bundle
@@ -347,16 +350,17 @@ class Eyes:
         self.clock = FakeClock()
         self.camera = Camera(self.clock, camera_ms)
         cameras = {"main": SteadyCamera(self.camera, "main", self.clock)}  # type: ignore[arg-type]
-        eye = Eye(
-            cameras,
-            {"main": 0.1},
-            Predictor(self.clock, model_ms),
-            {"toy": make_bundle(folder / "toy")},
-            ["toy"],
-            self.clock,  # type: ignore[arg-type]
-        )
+        model = Predictor(self.clock, model_ms)
+        eye = Eye(cameras, {"main": 0.1}, model, ["toy"], self.clock)  # type: ignore[arg-type]
         self.posted: queue.Queue[object] = queue.Queue(1000)
-        self.thread = EyeThread(eye, cameras, self.posted.put, 100, self.clock)
+        post = self.posted.put
+        self.thread = EyeThread(eye, cameras, self.judge, post, 100, self.clock)
+        judge = Judge({"toy": make_bundle(folder / "toy")}, self.clock)  # type: ignore[arg-type]
+        next_ns = self.thread.next_trigger_ns
+        self.lanes = Lanes(judge, [model], next_ns, post, 100, self.clock)  # type: ignore[arg-type]
+
+    def judge(self, taken: Taken) -> None:
+        self.lanes.take(taken)
 
     def request(self, number: int, triggered_ms: float) -> None:
         start_ns = self.clock.now_ns + ns(triggered_ms)
@@ -367,19 +371,21 @@ class Eyes:
 
     def sights(self, count: int) -> list[Sight]:
         self.thread.start()
+        self.lanes.start()
         seen: list[Sight] = []
         while len(seen) < count:
             message = self.posted.get(timeout=10)
             if isinstance(message, Sight):
                 seen.append(message)
         self.thread.close()
+        self.lanes.close()
         return seen
 
 
 def test_frame_taken_after_the_next_trigger_is_not_this_parts(tmp_path: Path) -> None:
-    """Part 2 comes while the model is still busy with part 1. When the eye gets to part 2, part 3
-    stands in front of the camera; a frame of that moment shows part 3."""
-    eyes = Eyes(tmp_path, camera_ms=5, model_ms=200)
+    """Part 2 comes while the camera is still busy with part 1. When it gets to part 2, part 3
+    stands in front of it; a frame of that moment shows part 3."""
+    eyes = Eyes(tmp_path, camera_ms=150, model_ms=0)
     for number, at_ms in ((1, 0), (2, 50), (3, 100)):
         eyes.request(number, at_ms)
     _, second = eyes.sights(2)
@@ -388,7 +394,7 @@ def test_frame_taken_after_the_next_trigger_is_not_this_parts(tmp_path: Path) ->
 
 
 def test_overdue_looks_do_not_blame_a_healthy_camera(tmp_path: Path) -> None:
-    eyes = Eyes(tmp_path, camera_ms=5, model_ms=400)
+    eyes = Eyes(tmp_path, camera_ms=400, model_ms=5)
     for number in range(1, 6):
         eyes.request(number, triggered_ms=0)
     sights = eyes.sights(1)  # the others had their rework before the eye was free
@@ -404,7 +410,7 @@ class BusyEye:
         self.looks = self.probes = 0
         self.thread: EyeThread | None = None
 
-    def look(self, request: ev.LookAt) -> str:
+    def take(self, request: ev.LookAt) -> str:
         self.looks += 1
         assert self.thread is not None
         if self.looks < 200:
@@ -423,7 +429,8 @@ def test_busy_line_gets_its_station_looked_at_as_well() -> None:
     thread = EyeThread(
         eye,  # type: ignore[arg-type]
         {},
-        lambda message: done.set() if eye.looks >= 200 else None,
+        lambda taken: done.set() if eye.looks >= 200 else None,
+        lambda noticed: None,
         room=10,
         clock=SystemClock(),
     )
