@@ -63,6 +63,6 @@ FAULTS = (
            meanwhile=Meanwhile.NONE_PASSES),
     broker("network of the gate half-open: all bytes vanish", swallow, mend_network, says=AWAY,
            meanwhile=Meanwhile.NONE_PASSES),
-    broker("network of the gate slow: 200 ms each way", slow_down, mend_network, silence=False,
+    broker("network of the gate slow: 200 ms each way", slow_down, mend_network,
            meanwhile=Meanwhile.ALL_GOES_ON, lasts_s=2.0),
 )  # fmt: skip

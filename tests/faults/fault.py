@@ -101,7 +101,7 @@ def _told(rig: Rig, fault: Fault, evidence: Evidence, cause: str) -> Told:
         states=", ".join(rig.states(evidence.broken_at)) or "ready all the time",
         parts=_fates(evidence.parts),
         whys=tuple(whys),
-        safe_s=safe_after_s(evidence),
+        safe_s=None if fault.meanwhile is Meanwhile.ALL_GOES_ON else safe_after_s(evidence),
         told_s=None if evidence.told_at is None else evidence.told_at - evidence.broken_at,
         ready_s=None if evidence.ready_at is None else evidence.ready_at - since,
         mended=fault.mends is not None,

@@ -28,7 +28,42 @@ struct control {
 static volatile struct control *control;
 static const char *below;
 
+/* libc's own. All are looked up at the start: later a thread or a child may not ask the loader. */
+static struct {
+    int (*clock_gettime)(clockid_t, struct timespec *);
+    ssize_t (*write)(int, const void *, size_t);
+    ssize_t (*pwrite64)(int, const void *, size_t, off64_t);
+    int (*ftruncate64)(int, off64_t);
+    int (*fsync)(int);
+    int (*fdatasync)(int);
+    int (*open)(const char *, int, ...);
+    int (*open64)(const char *, int, ...);
+    int (*rename)(const char *, const char *);
+    int (*unlink)(const char *);
+    int (*statvfs64)(const char *, struct statvfs64 *);
+} real;
+
+#define FIND(name) real.name = (__typeof__(real.name))dlsym(RTLD_NEXT, #name)
+
+static void find_all(void) {
+    FIND(clock_gettime);
+    FIND(write);
+    FIND(pwrite64);
+    FIND(ftruncate64);
+    FIND(fsync);
+    FIND(fdatasync);
+    FIND(open);
+    FIND(open64);
+    FIND(rename);
+    FIND(unlink);
+    FIND(statvfs64);
+}
+
+/* Some constructor may come before ours. */
+#define REAL(name) (real.name ? real.name : (find_all(), real.name))
+
 __attribute__((constructor)) static void begin(void) {
+    find_all();
     const char *path = getenv("SICK_BOX_CONTROL");
     below = getenv("SICK_BOX_BELOW");
     int fd = path && below ? open(path, O_RDONLY | O_CLOEXEC) : -1;
@@ -40,16 +75,12 @@ __attribute__((constructor)) static void begin(void) {
         control = map;
 }
 
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-
 /* ---- the wall clock ---- */
 
 int clock_gettime(clockid_t id, struct timespec *now) {
-    static int (*real)(clockid_t, struct timespec *);
-    if (!real)
-        real = REAL(clock_gettime);
-    int rc = real(id, now);
-    if (rc == 0 && control && control->clock_ns && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) {
+    int rc = REAL(clock_gettime)(id, now);
+    int wall = id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE;
+    if (rc == 0 && wall && control && control->clock_ns) {
         int64_t ns = now->tv_sec * 1000000000LL + now->tv_nsec + control->clock_ns;
         now->tv_sec = ns / 1000000000LL;
         now->tv_nsec = ns % 1000000000LL;
@@ -110,10 +141,10 @@ int ftruncate64(int fd, off64_t size) {
     return refused(sick(fd) == EROFS ? EROFS : 0) ? -1 : REAL(ftruncate64)(fd, size);
 }
 
-static int synced(int fd, int (*real)(int)) {
+static int synced(int fd, int (*libcs)(int)) {
     if (control && control->sync_ms)
         usleep(control->sync_ms * 1000);
-    return refused(sick(fd)) ? -1 : real(fd);
+    return refused(sick(fd)) ? -1 : libcs(fd);
 }
 
 int fsync(int fd) {

@@ -12,8 +12,9 @@ INTRO = """\
 
 Every fault was made on a whole station: four jobs, mosquitto, a virtual PLC that sends a part
 every 50 ms. All times begin with the fault, `ready after` with its mend where somebody must mend it
-(m). `safe after`: the first part that went to rework because of it; `told after`: its cause on
-`state` or at the technician; `ready after`: all is well again, and a part passed.
+(m). `safe after`: the first part that went to rework because of it, unless it takes away nothing
+that a pass needs; `told after`: its cause on `state` or at the technician; `ready after`: all is
+well again, and a part passed.
 """
 
 
@@ -67,7 +68,7 @@ def _cells(row: Told) -> list[str]:
     ready = _seconds(row.ready_s) + (" (m)" if row.mended else "")
     return [
         row.broken, verdict, row.states, parts, ", ".join(row.whys[:4]),
-        _seconds(row.safe_s, "no part had to"), _seconds(row.told_s, "nothing to tell"), ready,
+        _seconds(row.safe_s, "-"), _seconds(row.told_s, "-"), ready,
         row.cause,
     ]  # fmt: skip
 

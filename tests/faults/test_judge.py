@@ -30,11 +30,16 @@ def test_parts_that_went_to_rework_are_safe() -> None:
 
 @pytest.mark.parametrize("what", ["double", "unmatched", "unsafe_pass", "missed", "late"])
 def test_what_the_plc_counts_against_the_gate_is_not_safe(what: str) -> None:
-    assert judged(replace(SAFE, counts={what: 2})) == f"the PLC counted 2 {what}"
+    assert judged(replace(SAFE, counts={what: 3})) == f"the PLC counted 3 {what}"
+
+
+@pytest.mark.parametrize("what", ["double", "unmatched", "unsafe_pass"])
+def test_one_of_these_is_too_many(what: str) -> None:
+    assert judged(replace(SAFE, counts={what: 1})) == f"the PLC counted 1 {what}"
 
 
 def test_silence_is_safe_where_the_fault_explains_it() -> None:
-    silent = replace(SAFE, counts={"missed": 2, "late": 1})
+    silent = replace(SAFE, counts={"missed": 30, "late": 10})
     assert complaints(Meanwhile.NONE_PASSES, silence=True, evidence=silent) == []
 
 
