@@ -70,6 +70,7 @@ def run_sync(
     """
     login = _login(config)
     while config.sync.enabled and not stop.is_set():
+        alarm(HUNG_S)  # each try that fails is work, too
         try:
             with SyncRun(config, login, clock) as run:
                 while not stop.is_set():

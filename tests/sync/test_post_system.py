@@ -204,3 +204,15 @@ def test_post_that_takes_no_turn_for_a_minute_is_ended_by_the_kernel(box, until)
         stop.set()
         thread.join(10)
     assert alarms[-1] == 0  # whoever ends in order has all the time
+
+
+def test_post_that_fails_again_and_again_is_not_one_that_hangs(box):
+    box.config.sync_path.mkdir(parents=True)  # no database can be made there
+    stop, alarms = threading.Event(), []
+
+    def alarm(seconds):
+        alarms.append(seconds)
+        stop.set()
+
+    run_sync(box.config, SystemClock(), stop, alarm)
+    assert alarms == [HUNG_S, 0]
