@@ -58,10 +58,10 @@ def babble(rig: Rig) -> None:
         rig.say(rig.line.topics.ack, echo_of(sent.part_id, "no-such-inspection"))
 
 
-def ask_for_old_parts(rig: Rig) -> None:
-    """Parts of a minute ago, some of them passed: their pass is no pass of today."""
-    for sent in rig.sent[: 3 * OLD_PARTS : 3]:
-        rig.line.plc.repeat(sent.seq)
+def ask_for_an_old_part(rig: Rig) -> None:
+    """One of minutes ago, perhaps one that passed: its pass is no pass of today."""
+    oldest = rig.sent[:OLD_PARTS]
+    rig.line.plc.repeat(oldest[rig.line.number % len(oldest)].seq)
 
 
 def echo_of(part_id: str, inspection_id: str) -> bytes:
@@ -96,8 +96,8 @@ FAULTS = (
     plc("PLC babbles: every trigger of a second over and over", babble, lambda r: None,
         with_each=babble),
     plc("PLC sends garbage on every topic", leave_garbage, clear_garbage, with_each=send_garbage),
-    plc("PLC asks for parts of long ago", ask_for_old_parts, lambda r: None,
-        with_each=ask_for_old_parts),
+    plc("PLC asks for parts of long ago", ask_for_an_old_part, lambda r: None,
+        with_each=ask_for_an_old_part),
     plc("PLC restarted: its ids begin anew, all were used before", begin_counting_anew, count_on,
         meanwhile=Meanwhile.NONE_PASSES, reason=Refusal.DUPLICATE),
     plc("PLC's ids and echoes are of the future, then of today again", count_from_the_future,
