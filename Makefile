@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check bench bench-peers clean
+.PHONY: demo test check faults bench bench-peers clean
 
 $(VENV)/.edge: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,9 @@ check: $(VENV)/.dev            ## style, types, direction of imports
 
 test: check                    ## everything that CI runs
 	$(BIN)/python -m pytest --ignore=tests/bench $(ARGS)
+
+faults: $(VENV)/.dev           ## break everything once, and write build/faults.md
+	$(BIN)/python -m pytest tests/faults --no-header -q -p no:cacheprovider $(ARGS)
 
 bench: $(VENV)/.dev            ## speed and memory, written down by hand in docs/benchmarks.md
 	-$(BIN)/linegate bench

@@ -5,6 +5,7 @@ and `demo` start all. What a job needs is imported when it runs, so that none ca
 of the others.
 """
 
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def run_sync(config: StationConfig) -> None:
 
     stop = threading.Event()
     on_signal(stop.set)
-    run(config, SystemClock(), stop)
+    run(config, SystemClock(), stop, signal.alarm)
 
 
 def run_page(config: StationConfig) -> None:
@@ -110,7 +111,7 @@ def page_alive(config: StationConfig) -> bool:
 
 
 def always(config: StationConfig) -> bool:
-    """A job that nobody waits for: alive as long as its process is."""
+    """A job that nobody waits for: it ends when it hangs (sync/job.py)."""
     return True
 
 

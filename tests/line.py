@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +23,10 @@ from edge.config import StationConfig, load_station
 from edge.core.messages import StateMessage, StateWord
 from edge.core.topics import LineTopics
 from edge.plc.broker import Broker, find_mosquitto, free_port
-from edge.plc.rules import PlcRules
+from edge.plc.rules import Moved, PlcRules
 from edge.plc.virtual import VirtualPlc
 from edge.store.reader import LedgerReader
-from edge.supervisor import Supervisor
+from edge.supervisor import Supervisor, Task
 
 STATION = """\
 state_dir = "state"
@@ -50,7 +50,7 @@ prune_mb = 1
 stop_images_mb = 1
 records_only_mb = 1
 [plc]
-port = {broker}
+port = {plc}
 [sync]
 port = {broker}
 [page]
@@ -58,6 +58,13 @@ port = {page}
 """
 FRAMES = "width_px = 320\nheight_px = 240"
 RECIPE = 'name = "disc"\nmodel = "toy"\ndeadline_ms = {deadline_ms}\nreview_s = 3.0\n'
+
+
+RunAs = Callable[[Path, Task], Task]
+
+
+def as_is(folder: Path, task: Task) -> Task:
+    return task
 
 
 @dataclass
@@ -81,20 +88,35 @@ class TestLine:
 
     __test__ = False
 
-    def __init__(self, folder: Path, config: StationConfig, broker: Broker) -> None:
+    def __init__(
+        self, folder: Path, config: StationConfig, broker: Broker, run_as: RunAs = as_is
+    ) -> None:
         self.folder = folder
         self.config = config
         self.broker = broker
-        self.supervisor = Supervisor(jobs.tasks(config, folder / "station.toml"), folder)
-        topics = LineTopics(config.station.topic_prefix)
-        patient = PlcRules(transport_ms=1500)  # a loaded machine's network is slow
-        self.plc = VirtualPlc(config.plc, topics, SystemClock(), Random(1), patient)
+        tasks = [run_as(folder, task) for task in jobs.tasks(config, folder / "station.toml")]
+        self.supervisor = Supervisor(tasks, folder)
+        self.topics = LineTopics(config.station.topic_prefix)
+        self.moves: list[tuple[float, Moved]] = []  # what the PLC did with each part, and when
+        self.plc = self.make_plc()
         self.states = StateLog()
         self.number = 0
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.on_message = self.states.take
-        self._client.on_connect = lambda client, *_: client.subscribe(topics.state, 1)
+        self._client.on_connect = lambda client, *_: client.subscribe(self.topics.state, 1)
         self._client.reconnect_delay_set(1, 1)
+
+    def make_plc(self, first_seq: int | None = None) -> VirtualPlc:
+        """One that talks to the broker itself, whatever lies between that and the gate."""
+        return VirtualPlc(
+            self.config.plc.model_copy(update={"port": self.broker.port}),
+            self.topics,
+            SystemClock(),
+            Random(1),
+            PlcRules(transport_ms=1500),  # a loaded machine's network is slow
+            on_move=lambda moved: self.moves.append((time.monotonic(), moved)),
+            first_seq=first_seq,
+        )
 
     def start(self) -> None:
         self._client.connect("127.0.0.1", self.broker.port)
@@ -175,9 +197,13 @@ def station(
     slow_matmuls: int = 8,
     frames: str = FRAMES,
     views: str = "",
+    more_recipes: Sequence[str] = (),
+    run_as: RunAs = as_is,
+    between: Callable[[int], int] = lambda port: port,
 ) -> Iterator[TestLine]:
     """A station that is ready; everything ends with the block. `frames` goes to the simulator's
-    section, `views` to the recipe."""
+    section, `views` to the recipe, beside which there are `more_recipes`; `run_as` says how a job
+    is started, `between` which port leads the gate to the broker's."""
     if find_mosquitto() is None:
         pytest.skip("mosquitto is not installed")
     folder = Path(tempfile.mkdtemp(prefix="lg"))  # short: Unix sockets lie below it
@@ -185,7 +211,8 @@ def station(
     try:
         (folder / "recipes").mkdir()
         recipe = RECIPE.format(deadline_ms=deadline_ms) + views
-        (folder / "recipes" / "disc.toml").write_text(recipe)
+        for number, text in enumerate((recipe, *more_recipes)):
+            (folder / "recipes" / f"{number}.toml").write_text(text)
         make_bundle(
             folder / "models" / "toy",
             kind=kind,  # type: ignore[arg-type]
@@ -193,10 +220,16 @@ def station(
             rework_from=0.80,
             slow_matmuls=slow_matmuls,
         )
-        text = STATION.format(level=level, broker=broker.port, page=free_port(), frames=frames)
+        text = STATION.format(
+            level=level,
+            plc=between(broker.port),
+            broker=broker.port,
+            page=free_port(),
+            frames=frames,
+        )
         (folder / "station.toml").write_text(text)
         with broker:
-            line = TestLine(folder, load_station(folder / "station.toml"), broker)
+            line = TestLine(folder, load_station(folder / "station.toml"), broker, run_as)
             try:
                 line.start()
                 yield line

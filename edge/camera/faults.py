@@ -11,6 +11,7 @@ from edge.core.recipe import explain
 _log = structlog.get_logger()
 
 
+Side = Annotated[int, Field(ge=16, le=8192)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 StuckPixel = tuple[NonNegativeInt, NonNegativeInt, Byte]  # x, y and what it says
 
@@ -29,6 +30,8 @@ class Faults(BaseModel):
     """Someone knocked the camera: the picture is shifted right and down."""
     defocus_px: Annotated[float, Field(ge=0, le=30)] = 0.0
     """Someone turned the lens: everything is blurred by this sigma."""
+    size_px: tuple[Side, Side] | None = None
+    """The camera forgot its settings: its pictures have this width and height."""
     stuck: Annotated[tuple[StuckPixel, ...], Field(max_length=10_000)] = ()
     """Pixels of the sensor that always say the same: `[x, y, grey]` each."""
     lot: Annotated[str, Field(min_length=1, max_length=32)] | None = None

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
 
+import cv2
+import numpy as np
+
 from edge.camera.belt import BeltFile
 from edge.camera.faults import Faults, FaultsFile
 from edge.camera.parts import Defect, defect_of, lot_name, number_of, part_id
@@ -13,6 +16,7 @@ from edge.camera.source import Frame, FrameTruth, Shot
 from edge.config import SimulatorSettings
 from edge.core.clock import Clock, ms
 from edge.core.errors import CameraLost, CameraTimeout
+from edge.core.preprocess import Image
 
 Sleep = Callable[[float], None]
 
@@ -63,7 +67,7 @@ class Simulator:
         held = self._held(faults, exposed_at_ns)
         if held is None:
             number = self._number(shot, exposed_at_ns)
-            image = self._render(number, shot, faults).image
+            image = _sized(self._render(number, shot, faults).image, faults.size_px)
             held = self._last = Frame(image, self._seq, exposed_at_ns)
         self._take_time(faults, exposed_at_ns, timeout_s)
         return held
@@ -129,6 +133,12 @@ class Simulator:
     def _refuse_if_lost(self, faults: Faults) -> None:
         if faults.lost:
             raise CameraLost(f"the simulator is unplugged: 'lost' in {self._settings.faults}")
+
+
+def _sized(image: Image, size_px: tuple[int, int] | None) -> Image:
+    if size_px is None:
+        return image
+    return np.asarray(cv2.resize(image, size_px, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _drops(seq: int, share: float) -> bool:

@@ -33,6 +33,7 @@ class SteadyCamera:
         self._timeouts = 0
         self._seq: int | None = None
         self._sample: Image | None = None
+        self._shape: tuple[int, ...] | None = None
         self._trouble: CameraError | None = None
         self._counts = Counter(shots=0, frames=0, opened=0)
 
@@ -67,13 +68,15 @@ class SteadyCamera:
         return self._open
 
     def grab(self, shot: Shot, timeout_s: float) -> Frame:
-        """A frame that is not the last one again. Raises CameraTimeout, CameraLost, and
-        CameraFrozen; after the latter two, and until the camera is open again, the same error."""
+        """A frame that is not the last one again, and of the size of all before it. Raises
+        CameraTimeout, CameraLost, and CameraFrozen; after the latter two, and until the camera is
+        open again, the same error."""
         self._counts["shots"] += 1
         if not self.probe():
             raise type(self._trouble or CameraLost())(self.trouble or "not open")
         try:
             frame = self._camera.grab(shot, timeout_s)
+            self._refuse_other_size(frame.image)
             self._refuse_if_frozen(frame)
         except CameraTimeout as error:
             self._timeouts += 1
@@ -107,6 +110,17 @@ class SteadyCamera:
                 f"switch it off and on"
             )
 
+    def _refuse_other_size(self, image: Image) -> None:
+        """A camera that forgot its settings shows another place where the recipe looks."""
+        if not self.live:  # recorded pictures may come from anywhere
+            return
+        before, self._shape = self._shape, self._shape or image.shape
+        if before is not None and image.shape != before:
+            raise CameraLost(
+                f"its pictures are {_size(image.shape)} now and were {_size(before)}; "
+                f"check its settings; if that is meant, restart the gate"
+            )
+
     def _own_counts(self) -> Counter[str]:
         """The camera's, which begin anew when it is opened."""
         camera = self._camera
@@ -138,6 +152,11 @@ class SteadyCamera:
             self._open = False
             self._counts.update(self._own_counts())
             self._camera.__exit__(None, None, None)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    """Width x height, and how many colours."""
+    return "x".join(str(side) for side in (shape[1], shape[0], *shape[2:]))
 
 
 def _sample(image: Image) -> Image:

@@ -3,6 +3,7 @@ ledger read-only and sync.db as its own. Whatever fails, it starts again from wh
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -52,20 +53,33 @@ STATUS_SIGN_NS = ns(30_000)
 DIAL_FIRST_NS = ns(1_000)
 DIAL_MOST_NS = ns(30_000)
 FAILED_PAUSE_S = 5.0
+HUNG_S = 60  # without a turn (names may take half a minute): then the kernel ends the job
 REMINDERS = 16
 
 
-def run_sync(config: StationConfig, clock: Clock, stop: threading.Event) -> None:
-    """Send records and images to the trainer until `stop`. Raises ConfigError at the start only."""
+def run_sync(
+    config: StationConfig,
+    clock: Clock,
+    stop: threading.Event,
+    alarm: Callable[[int], object] = lambda seconds: None,
+) -> None:
+    """Send records and images to the trainer until `stop`. Raises ConfigError at the start only.
+
+    Nobody asks this job whether it works, so a process of its own gives `signal.alarm` as `alarm`:
+    when it hangs it ends, and is started again.
+    """
     login = _login(config)
     while config.sync.enabled and not stop.is_set():
+        alarm(HUNG_S)  # each try that fails is work, too
         try:
             with SyncRun(config, login, clock) as run:
                 while not stop.is_set():
+                    alarm(HUNG_S)
                     run.turn(stop)
         except Exception as error:  # the post may fail in any way; the line must not notice
             log.error("sync failed", error=str(error), again_in_s=FAILED_PAUSE_S, exc_info=True)
             stop.wait(FAILED_PAUSE_S)
+    alarm(0)
     stop.wait()
 
 

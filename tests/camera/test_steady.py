@@ -211,6 +211,26 @@ def test_black_or_white_twice_is_a_matter_of_light_not_frozen(steady, camera, sh
     assert steady.grab(shot(), 1).seq == 2
 
 
+def test_picture_of_another_size_is_a_lost_camera_until_it_has_its_size_again(
+    steady, camera, clock, shot
+):
+    other = np.random.default_rng(7).integers(0, 256, (80, 60), dtype=np.uint8)
+    camera.script = [None, other, other, None]
+    steady.grab(shot(), 1)
+    for _ in range(2):
+        with pytest.raises(CameraLost, match="are 60x80 now and were 30x40"):
+            steady.grab(shot(), 1)
+        wait(clock, BACKOFF_S[-1])
+    assert steady.grab(shot(), 1).image.shape == (40, 30)
+    assert camera.opened == 3
+
+
+def test_recorded_pictures_may_have_any_size(clock, shot):
+    pictures = [np.full((side, 30), 7, np.uint8) for side in (40, 80)]
+    with SteadyCamera(ScriptedCamera(live=False, script=pictures), "main", clock) as steady:
+        assert [steady.grab(shot(), 1).image.shape[0] for _ in range(2)] == [40, 80]
+
+
 def test_recorded_pictures_may_repeat(clock, shot):
     image = np.eye(40, dtype=np.uint8)
     camera = ScriptedCamera(live=False, script=[image, image])

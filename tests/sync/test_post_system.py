@@ -6,12 +6,13 @@ import shutil
 import signal
 import threading
 import time
+from functools import partial
 
 import pytest
 
 from edge.clock import SystemClock
 from edge.plc.broker import free_port
-from edge.sync.job import SyncRun
+from edge.sync.job import HUNG_S, SyncRun, run_sync
 from edge.sync.link import Login
 from edge.sync.outbox import WINDOW
 from edge.sync.sync_db import DeliveredReader
@@ -189,3 +190,29 @@ def test_unreachable_broker_is_shown_with_its_address(box, until):
     with box.syncing():
         assert until(lambda: status.status() is not None and status.status().problem, 10)
     assert f"127.0.0.1:{port}" in status.status().problem
+
+
+def test_post_that_takes_no_turn_for_a_minute_is_ended_by_the_kernel(box, until):
+    stop, alarms = threading.Event(), []
+    run = partial(run_sync, box.config, SystemClock(), stop, alarms.append)
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert until(lambda: len(alarms) > 3, 10)  # each turn puts it off
+        assert set(alarms) == {HUNG_S}
+    finally:
+        stop.set()
+        thread.join(10)
+    assert alarms[-1] == 0  # whoever ends in order has all the time
+
+
+def test_post_that_fails_again_and_again_is_not_one_that_hangs(box):
+    box.config.sync_path.mkdir(parents=True)  # no database can be made there
+    stop, alarms = threading.Event(), []
+
+    def alarm(seconds):
+        alarms.append(seconds)
+        stop.set()
+
+    run_sync(box.config, SystemClock(), stop, alarm)
+    assert alarms == [HUNG_S, 0]
