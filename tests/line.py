@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,7 @@ stop_images_mb = 1
 records_only_mb = 1
 [plc]
 port = {broker}
+protocol = "{protocol}"
 [sync]
 port = {broker}
 [page]
@@ -175,9 +176,11 @@ def station(
     slow_matmuls: int = 8,
     frames: str = FRAMES,
     views: str = "",
+    protocol: str = "3.1.1",
+    recipes: Mapping[str, str] = {},
 ) -> Iterator[TestLine]:
     """A station that is ready; everything ends with the block. `frames` goes to the simulator's
-    section, `views` to the recipe."""
+    section, `views` to the recipe, `protocol` is the line's; `recipes` are others, by name."""
     if find_mosquitto() is None:
         pytest.skip("mosquitto is not installed")
     folder = Path(tempfile.mkdtemp(prefix="lg"))  # short: Unix sockets lie below it
@@ -193,7 +196,15 @@ def station(
             rework_from=0.80,
             slow_matmuls=slow_matmuls,
         )
-        text = STATION.format(level=level, broker=broker.port, page=free_port(), frames=frames)
+        for name, other in recipes.items():
+            (folder / "recipes" / f"{name}.toml").write_text(other)
+        text = STATION.format(
+            level=level,
+            broker=broker.port,
+            page=free_port(),
+            frames=frames,
+            protocol=protocol,
+        )
         (folder / "station.toml").write_text(text)
         with broker:
             line = TestLine(folder, load_station(folder / "station.toml"), broker)

@@ -226,14 +226,9 @@ class Eye:
             return
         looked.frame = frame
         self._is_well(camera, notes)
-        if frame.exposed_at_ns < shot.not_before_ns:
-            early = ms(request.triggered_ns - frame.exposed_at_ns)
-            looked.lacks(Reason.STALE_FRAME, f"exposed {early:.0f} ms before the trigger")
-        late_ms = ms(frame.exposed_at_ns - request.triggered_ns)
-        limit_ms = request.recipe.frame_within_ms
-        if limit_ms is not None and late_ms > limit_ms:
-            words = f"exposed {late_ms:.0f} ms after the trigger, when the part had moved on"
-            looked.lacks(Reason.STALE_FRAME, words)
+        stale = untimely(ms(frame.exposed_at_ns - request.triggered_ns), request.recipe)
+        if stale is not None:
+            looked.lacks(Reason.STALE_FRAME, stale)
 
     def _predict(self, looked: _View, request: LookAt, notes: _Notes) -> None:
         assert looked.frame is not None
@@ -307,6 +302,16 @@ class Eye:
             notes.cleared.add("codes_unreadable")
         elif self._unread >= UNUSABLE_IN_A_ROW:
             notes.raised["codes_unreadable"] = f"{looked.view.camera}: {looked.reading.problem}"
+
+
+def untimely(exposed_after_ms: float, recipe: Recipe) -> str | None:
+    """Why a frame that was exposed then cannot be of the part that triggered."""
+    if exposed_after_ms < -recipe.frame_lead_ms:
+        return f"exposed {-exposed_after_ms:.0f} ms before the trigger"
+    limit_ms = recipe.frame_within_ms
+    if limit_ms is not None and exposed_after_ms > limit_ms:
+        return f"exposed {exposed_after_ms:.0f} ms after the trigger, when the part had moved on"
+    return None
 
 
 def overtaken(sight: Sight, triggered_ns: int, next_trigger_ns: int | None) -> Sight:

@@ -70,7 +70,9 @@ class Ear:
 
     def round_over(self, broker_died: bool) -> None:
         """All that was told so far is worth nothing from now on, as nothing of it is on its way."""
-        if not broker_died:
+        if broker_died:
+            assert self._until(lambda: not self._granted)
+        else:
             marks = self._marks
             self._client.publish(MARK, b"", 1)
             assert self._until(lambda: self._marks > marks)
