@@ -286,7 +286,7 @@ class World:
             ("the broker went", 0.0007, self.line.lose_broker),
             ("garbage on the line", 0.003, plc.babble),
             ("the PLC echoed nothing", 0.0007, plc.fall_silent),
-            ("a cause came", 0.003, self._trouble),
+            ("a cause came", 0.006, self._trouble),
             ("a level was ordered", 0.003, self._order_level),
             ("a recipe was ordered", 0.001, self._order_recipe),
             ("a challenge was announced", 0.002, self._challenge_any),
