@@ -184,13 +184,12 @@ def verdict(clock: SystemClock) -> Callable[..., VerdictMessage]:
 
 
 class Cutter:
-    """A TCP proxy before the broker whose connections can be held and cut."""
+    """A TCP proxy before the broker whose connections can be deafened and cut."""
 
     def __init__(self, target_port: int) -> None:
         self._target = ("127.0.0.1", target_port)
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
-        self.held = False  # bytes towards the broker vanish
         self.deaf = False  # bytes from the broker vanish, its confirmations among them
         self.closed = False  # new connections are refused
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -219,7 +218,7 @@ class Cutter:
     def _pump(self, source: socket.socket, sink: socket.socket, up: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if not (self.held if up else self.deaf):
+                if up or not self.deaf:
                     sink.sendall(data)
         _reset(source)
         _reset(sink)
@@ -240,7 +239,7 @@ class Cutter:
 
     def allow(self) -> None:
         with self._lock:
-            self.closed = self.held = self.deaf = False
+            self.closed = self.deaf = False
 
     def stop(self) -> None:
         self._server.close()
