@@ -22,7 +22,7 @@ from edge.watch.conditions import CAUSES
 
 FIRST, LAST = map(int, os.environ.get("LINEGATE_GATE_SEEDS", "0:3").split(":"))
 PARTS = 20_000  # for each seed, and some more
-SOME = 1500
+SOME = 1000
 
 # What must have happened in every single run, or it proves nothing.
 FAULTS = {
