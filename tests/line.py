@@ -51,6 +51,7 @@ stop_images_mb = 1
 records_only_mb = 1
 [plc]
 port = {plc}
+protocol = "{protocol}"
 [sync]
 port = {broker}
 [page]
@@ -200,10 +201,11 @@ def station(
     more_recipes: Sequence[str] = (),
     run_as: RunAs = as_is,
     between: Callable[[int], int] = lambda port: port,
+    protocol: str = "3.1.1",
 ) -> Iterator[TestLine]:
     """A station that is ready; everything ends with the block. `frames` goes to the simulator's
     section, `views` to the recipe, beside which there are `more_recipes`; `run_as` says how a job
-    is started, `between` which port leads the gate to the broker's."""
+    is started, `between` which port leads the gate to the broker's, `protocol` is the line's."""
     if find_mosquitto() is None:
         pytest.skip("mosquitto is not installed")
     folder = Path(tempfile.mkdtemp(prefix="lg"))  # short: Unix sockets lie below it
@@ -226,6 +228,7 @@ def station(
             broker=broker.port,
             page=free_port(),
             frames=frames,
+            protocol=protocol,
         )
         (folder / "station.toml").write_text(text)
         with broker:

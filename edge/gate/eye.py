@@ -14,6 +14,7 @@ from edge.camera.steady import SteadyCamera
 from edge.core.clock import Clock, ms, ns
 from edge.core.errors import CameraError, CameraFrozen
 from edge.core.messages import Reason
+from edge.core.recipe import Recipe
 from edge.gate.events import LookAt
 from edge.gate.sight import Looked, Notes, Noticed, Taken
 
@@ -106,11 +107,16 @@ class Eye:
             return
         looked.frame = frame
         self._is_well(camera, notes)
-        if frame.exposed_at_ns < shot.not_before_ns:
-            early = ms(request.triggered_ns - frame.exposed_at_ns)
-            looked.lacks(Reason.STALE_FRAME, f"exposed {early:.0f} ms before the trigger")
-        late_ms = ms(frame.exposed_at_ns - request.triggered_ns)
-        limit_ms = request.recipe.frame_within_ms
-        if limit_ms is not None and late_ms > limit_ms:
-            words = f"exposed {late_ms:.0f} ms after the trigger, when the part had moved on"
-            looked.lacks(Reason.STALE_FRAME, words)
+        stale = untimely(ms(frame.exposed_at_ns - request.triggered_ns), request.recipe)
+        if stale is not None:
+            looked.lacks(Reason.STALE_FRAME, stale)
+
+
+def untimely(exposed_after_ms: float, recipe: Recipe) -> str | None:
+    """Why a frame that was exposed then cannot be of the part that triggered."""
+    if exposed_after_ms < -recipe.frame_lead_ms:
+        return f"exposed {-exposed_after_ms:.0f} ms before the trigger"
+    limit_ms = recipe.frame_within_ms
+    if limit_ms is not None and exposed_after_ms > limit_ms:
+        return f"exposed {exposed_after_ms:.0f} ms after the trigger, when the part had moved on"
+    return None

@@ -184,13 +184,13 @@ def verdict(clock: SystemClock) -> Callable[..., VerdictMessage]:
 
 
 class Cutter:
-    """A TCP proxy before the broker whose connections can be held and cut."""
+    """A TCP proxy before the broker whose connections can be deafened and cut."""
 
     def __init__(self, target_port: int) -> None:
         self._target = ("127.0.0.1", target_port)
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
-        self.held = False  # bytes towards the broker vanish
+        self.deaf = False  # bytes from the broker vanish, its confirmations among them
         self.closed = False  # new connections are refused
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._lock = threading.Lock()
@@ -206,7 +206,11 @@ class Cutter:
                 if self.closed:
                     _reset(client)
                     continue
-                broker = socket.create_connection(self._target)
+                try:
+                    broker = socket.create_connection(self._target)
+                except OSError:
+                    _reset(client)
+                    continue
                 self._pairs.append((client, broker))
             for pair in ((client, broker, True), (broker, client, False)):
                 threading.Thread(target=self._pump, args=pair, daemon=True).start()
@@ -214,10 +218,15 @@ class Cutter:
     def _pump(self, source: socket.socket, sink: socket.socket, up: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if not (up and self.held):
+                if up or not self.deaf:
                     sink.sendall(data)
         _reset(source)
         _reset(sink)
+
+    def refuse(self) -> None:
+        """Take no new connections until `allow`; those that there are go on."""
+        with self._lock:
+            self.closed = True
 
     def cut(self) -> None:
         """Break every connection and refuse new ones until `allow`."""
@@ -230,8 +239,7 @@ class Cutter:
 
     def allow(self) -> None:
         with self._lock:
-            self.closed = False
-            self.held = False
+            self.closed = self.deaf = False
 
     def stop(self) -> None:
         self._server.close()

@@ -7,15 +7,12 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
-from functools import partial
 from random import Random
 
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.config import Plc
-from edge.core.messages import StateMessage, StateWord, Trigger, Verdict, VerdictMessage
+from edge.core.messages import StateMessage, StateWord, Trigger, Verdict
 from edge.plc.broker import free_port
 from edge.plc.connection import WINDOW
 from edge.plc.link import LinkDown, LinkUp, PlcLink
@@ -93,92 +90,6 @@ def test_silent_half_open_broker_is_found_by_the_keepalive(broker, open_gate):
     os.kill(broker.pid, signal.SIGSTOP)
     assert gate.next(LinkDown, timeout_s=15.0)
     os.kill(broker.pid, signal.SIGCONT)
-
-
-class NaiveLink:
-    """What most programs do: one client that reconnects by itself and keeps what it could not
-    deliver. The harness must find it out."""
-
-    def __init__(self, port: int, topics) -> None:
-        self._topics = topics
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id="naive")
-        self._client.reconnect_delay_set(min_delay=0.02, max_delay=0.05)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    @property
-    def is_up(self) -> bool:
-        return self._client.is_connected()
-
-    def publish_verdict(self, message, expires_ns) -> None:
-        self._client.publish(self._topics.verdict, message.model_dump_json(), 1)
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-def stale_verdicts(link, cutter, spy, topics, verdict, until, rounds: int) -> list[int]:
-    """Break the connection `rounds` times, with verdicts under way and while it is down. Returns
-    the seqs that came after their round was over, or twice."""
-    for number in range(rounds):
-        assert until(lambda: link.is_up)
-        first = 10 * number
-        tell(link, verdict(first))
-        assert until(partial(_heard, spy, topics, first))
-        cutter.held = True
-        tell(link, verdict(first + 1))
-        cutter.cut()
-        tell(link, verdict(first + 2))
-        assert until(lambda: not link.is_up)
-        tell(link, verdict(first + 3))
-        spy.say("round/over", str(number))
-        cutter.allow()
-    assert until(lambda: link.is_up)
-    tell(link, verdict(10 * rounds))
-    assert until(partial(_heard, spy, topics, 10 * rounds))
-    return _stale(spy, topics)
-
-
-def _heard(spy, topics, seq: int) -> bool:
-    return any(json.loads(seen.payload)["seq"] == seq for seen in spy.on(topics.verdict)[-9:])
-
-
-def _stale(spy, topics) -> list[int]:
-    stale, heard, over = [], set(), -1
-    for seen in list(spy.seen):
-        if seen.topic == "round/over":
-            over = int(seen.payload)
-        elif seen.topic == topics.verdict:
-            message = VerdictMessage.model_validate_json(seen.payload)
-            assert message.part_id == f"P-{message.seq}"
-            assert message.inspection_id == f"i-{message.seq}"
-            if message.seq in heard or message.seq // 10 <= over:
-                stale.append(message.seq)
-            heard.add(message.seq)
-    return stale
-
-
-@pytest.mark.parametrize(("protocol", "rounds"), [("3.1.1", 100), ("5", 100)])
-def test_no_verdict_survives_a_reconnect(
-    broker, cutter, open_gate, spy, topics, verdict, until, protocol, rounds
-):
-    gate = open_gate(cutter.port, protocol)
-    assert stale_verdicts(gate.link, cutter, spy, topics, verdict, until, rounds) == []
-    assert gate.link.counters["connects"] > rounds
-    assert gate.link.counters["verdicts_dropped"] >= rounds
-    assert len(spy.on(topics.verdict)) >= rounds  # the ones sent while all was well
-    for seen in spy.on(topics.verdict):
-        assert seen.at <= VerdictMessage.model_validate_json(seen.payload).valid_until
-
-
-def test_harness_finds_a_client_that_sends_again(broker, cutter, spy, topics, verdict, until):
-    naive = NaiveLink(cutter.port, topics)
-    try:
-        assert stale_verdicts(naive, cutter, spy, topics, verdict, until, rounds=3)
-    finally:
-        cutter.allow()
-        naive.close()
 
 
 GATE = """
