@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench soak clean
 
 $(VENV)/.edge: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,9 @@ test: check                    ## everything that CI runs
 bench: $(VENV)/.dev            ## speed and memory, written down by hand in docs/benchmarks.md
 	-$(BIN)/linegate bench
 	$(BIN)/python -m pytest tests/bench --no-header -q -s -p no:cacheprovider $(ARGS)
+
+soak: $(VENV)/.dev             ## an hour of trouble, or ARGS="--minutes 5"; needs mosquitto, stress-ng, gcc
+	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

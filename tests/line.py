@@ -33,12 +33,7 @@ state_dir = "state"
 [station]
 device = "box"
 [[camera]]
-kind = "simulator"
-grab_timeout_ms = 300
-[camera.simulator]
-{frames}
-defect_share = 0.3
-faults = "faults.json"
+{camera}
 [predict]
 models = "models"
 [gate]
@@ -55,6 +50,14 @@ port = {broker}
 port = {broker}
 [page]
 port = {page}
+"""
+SIMULATOR = """\
+kind = "simulator"
+grab_timeout_ms = 300
+[camera.simulator]
+{frames}
+defect_share = 0.3
+faults = "faults.json"
 """
 FRAMES = "width_px = 320\nheight_px = 240"
 RECIPE = 'name = "disc"\nmodel = "toy"\ndeadline_ms = {deadline_ms}\nreview_s = 3.0\n'
@@ -175,9 +178,10 @@ def station(
     slow_matmuls: int = 8,
     frames: str = FRAMES,
     views: str = "",
+    camera: str = SIMULATOR,
 ) -> Iterator[TestLine]:
     """A station that is ready; everything ends with the block. `frames` goes to the simulator's
-    section, `views` to the recipe."""
+    section, `views` to the recipe; `camera` is the whole section of another one."""
     if find_mosquitto() is None:
         pytest.skip("mosquitto is not installed")
     folder = Path(tempfile.mkdtemp(prefix="lg"))  # short: Unix sockets lie below it
@@ -193,7 +197,8 @@ def station(
             rework_from=0.80,
             slow_matmuls=slow_matmuls,
         )
-        text = STATION.format(level=level, broker=broker.port, page=free_port(), frames=frames)
+        section = camera.format(frames=frames)
+        text = STATION.format(level=level, broker=broker.port, page=free_port(), camera=section)
         (folder / "station.toml").write_text(text)
         with broker:
             line = TestLine(folder, load_station(folder / "station.toml"), broker)
