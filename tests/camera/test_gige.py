@@ -1,5 +1,6 @@
 """The GigE camera against Aravis' own fake one, over real packets on loopback."""
 
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -263,6 +264,26 @@ def test_late_frame_of_an_earlier_trigger_is_not_the_first_parts() -> None:
     source._camera = Triggered(source, (0,), (300, 0))
     source._calibrate()
     assert source.grab(shot(), 0.5).seq == 3
+
+
+class Leaden:
+    """Takes its time to be let go of, like a camera that does not answer."""
+
+    def __init__(self, gone: list[str]) -> None:
+        self.gone = gone
+
+    def __del__(self) -> None:
+        self.gone.append(threading.current_thread().name)
+
+
+def test_nobody_waits_for_a_lost_camera_to_be_let_go() -> None:
+    for _ in range(20):  # whoever holds it last does, and that was a matter of chance
+        source, gone = camera(), []
+        source._camera, source._stream, source._lost = Leaden(gone), Leaden(gone), True
+        source.__exit__()
+        assert source._closing is not None
+        source._closing.join(10)
+        assert gone == ["gige", "gige"]
 
 
 def test_camera_whose_frames_never_come_is_lost_when_it_is_opened(plug: Plug) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from soak.plc import Outcome
-from soak.usage import Trend
-from soak.witness import Sighting
-
 from edge.core.messages import By, Verdict
 from edge.core.metrics import percentile
 from edge.core.records import InspectionRecord
 from edge.plc.rules import Lane
+from soak.plc import Outcome
+from soak.usage import Sample, Trend, trends
+from soak.witness import Sighting
 
 IN_TIME_SHARE = 0.999
 SLOPE_MB_H = 1.0
@@ -35,8 +34,12 @@ class Evidence:
     records: Mapping[Key, InspectionRecord]
     rejudged: Mapping[Key, float | None]
     cut: float
-    trends: Mapping[str, Trend]
+    samples: Sequence[Sample]
     left_over: int  # records that the trainer does not have
+
+    @property
+    def trends(self) -> dict[str, Trend]:
+        return trends(self.samples)
 
 
 @dataclass(frozen=True, slots=True)

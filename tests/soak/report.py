@@ -21,6 +21,7 @@ def as_dict(plan: Plan, evidence: Evidence) -> dict[str, object]:
         f"{platform.python_version()}, Linux {platform.release()}",
         **figures(evidence),
         "jobs": {name: asdict(trend) for name, trend in evidence.trends.items()},
+        "samples": [asdict(sample) for sample in evidence.samples],
     }
 
 

@@ -25,7 +25,7 @@ from soak.plan import Plan, Spell
 from soak.plc import plc_process
 from soak.rejudge import records_of, rejudge
 from soak.stall import StallingDisk, has_compiler
-from soak.usage import Sampler, trends
+from soak.usage import Sampler
 
 NAMES = tuple(job.name for job in jobs.JOBS)
 IMAGES_MB = 500  # soon full: the pruning of images belongs to the run
@@ -65,7 +65,7 @@ def soak(plan: Plan, folder: Path, sample_s: float) -> Evidence:
         records=records,
         rejudged=rejudge(station, model, records, Random(plan.seed)),
         cut=model.manifest.thresholds.pass_below,
-        trends=trends(sampler.samples),
+        samples=tuple(sampler.samples),
         left_over=post.records - post.delivered,
     )
 
