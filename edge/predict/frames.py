@@ -16,6 +16,7 @@ import mmap
 import os
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -73,7 +74,9 @@ class Slot:
         return np.frombuffer(self._map, np.uint8, math.prod(shape)).reshape(shape)
 
     def close(self) -> None:
-        os.close(self.fd)  # the mapping goes with the last array that looks into it
+        os.close(self.fd)
+        with suppress(BufferError):  # an array looks into it: the mapping goes with the last one
+            self._map.close()  # not when somebody collects garbage: it has a descriptor of its own
 
 
 @dataclass(frozen=True, slots=True)
