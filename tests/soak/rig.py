@@ -24,7 +24,7 @@ from soak.books import Evidence
 from soak.plan import Plan, Spell
 from soak.plc import plc_process
 from soak.rejudge import records_of, rejudge
-from soak.stall import StallingDisk, has_compiler
+from soak.stall import StallingDisk
 from soak.usage import Sampler
 
 NAMES = tuple(job.name for job in jobs.JOBS)
@@ -36,9 +36,8 @@ def lacking() -> str | None:
     """What the machine needs for a run, and does not have."""
     if find_mosquitto() is None:
         return "mosquitto is not installed"
-    if shutil.which("stress-ng") is None:
-        return "stress-ng is not installed"
-    return None if has_compiler() else "gcc is not installed"
+    missing = (tool for tool in ("stress-ng", "gcc") if shutil.which(tool) is None)
+    return next((f"{tool} is not installed" for tool in missing), None)
 
 
 def soak(plan: Plan, folder: Path, sample_s: float) -> Evidence:

@@ -1,7 +1,6 @@
 """A disk that can be made to stand still, for the processes that are started on it (stall.c)."""
 
 import mmap
-import os
 import struct
 import subprocess
 import time
@@ -39,7 +38,3 @@ class StallingDisk:
         """From now on so long nothing becomes durable. Returns at once."""
         until_ns = time.monotonic_ns() + round(seconds * 1e9)
         self._shared[:] = struct.pack("q", until_ns)
-
-
-def has_compiler() -> bool:
-    return any(os.access(Path(folder, "gcc"), os.X_OK) for folder in os.get_exec_path())

@@ -21,8 +21,10 @@ from edge.core.messages import (
 from edge.core.records import InspectionRecord
 from edge.plc.rules import Answer, Lane, Sent, Tick
 from soak.books import Evidence, goals
+from soak.plan import make_plan
 from soak.plc import Outcome
-from soak.usage import Trend
+from soak.report import as_dict
+from soak.usage import Sample
 from soak.witness import Witness
 
 BEGAN = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -80,9 +82,8 @@ class Line:
         counts = dict(self.plc.summary()["plc"])  # type: ignore[call-overload]
         sightings = tuple(self.plc.sightings.values())
         passed = {key: r.score for key, r in self.records.items() if r.verdict is Verdict.PASS}
-        trend = Trend("gate", 300, 1, 140.0, 140.1, 0.1, -0.1, 0.3, 22, 22)
         outcome = Outcome(sightings, counts, 0.1, True)
-        return Evidence(outcome, self.records, passed, CUT, {"gate": trend}, 0)
+        return Evidence(outcome, self.records, passed, CUT, held(), 0)
 
     def _tell(self, event: object, after_ms: float) -> None:
         self.clock.ns += round(after_ms * 1e6)
@@ -108,6 +109,14 @@ class Line:
         return VerdictMessage.model_validate(shared | {"valid_until": valid})
 
 
+def held(leak_mb_h: float = 0.0, more_fds: int = 0) -> list[Sample]:
+    """By the gate, for an hour."""
+    return [
+        Sample("gate", s, 7, s, 140.0 + leak_mb_h * s / 3600, 22 + more_fds * (s > 1800))
+        for s in range(0, 3600, 10)
+    ]
+
+
 def broken(evidence: Evidence) -> dict[str, tuple[str, ...]]:
     return {goal.name: goal.parts for goal in goals(evidence) if goal.met is False}
 
@@ -122,6 +131,7 @@ def line() -> Line:
 
 def test_run_that_kept_every_promise_is_clean(line: Line) -> None:
     assert broken(line.evidence()) == {}
+    assert as_dict(make_plan(200, 10, seed=1), line.evidence())["met"] is True
     assert all(goal.met for goal in goals(line.evidence()))
 
 
@@ -150,6 +160,7 @@ def test_plc_that_takes_a_late_verdict_is_found() -> None:
     found = broken(careless.evidence())
     assert found["escapes by software"] == ("P3001: acted upon 30.0 ms after its time",)
     assert found["the PLC treats the rest as rework"] == ("P3001",)
+    assert as_dict(make_plan(200, 10, seed=1), careless.evidence())["met"] is False
 
 
 def _ledger_says(**changes: object) -> Callable[[Evidence], Evidence]:
@@ -198,10 +209,8 @@ def test_double_verdicts_and_lost_records_are_found(line: Line) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "goal"),
-    [({"slope_mb_h": 1.2}, "memory of gate"), ({"fds_last": 23}, "descriptors of gate")],
+    ("samples", "goal"),
+    [(held(leak_mb_h=1.2), "memory of gate"), (held(more_fds=1), "descriptors of gate")],
 )
-def test_what_grows_breaks_its_goal(line: Line, change: dict[str, float], goal: str) -> None:
-    evidence = line.evidence()
-    grown = replace(evidence.trends["gate"], **change)  # type: ignore[arg-type]
-    assert broken(replace(evidence, trends={"gate": grown})).keys() == {goal}
+def test_what_grows_breaks_its_goal(line: Line, samples: list[Sample], goal: str) -> None:
+    assert broken(replace(line.evidence(), samples=samples)).keys() == {goal}

@@ -96,7 +96,7 @@ def _trend(name: str, samples: Sequence[Sample]) -> Trend:
     slope = low = high = None
     if at_s[-1] - at_s[0] >= LEAST_S:
         fit = theilslopes([s.pss_mb for s in samples], np.array(at_s) / 3600)
-        slope, low, high = fit.slope, fit.low_slope, fit.high_slope
+        slope, low, high = (float(x) for x in (fit.slope, fit.low_slope, fit.high_slope))
     return Trend(
         name,
         len(samples),
