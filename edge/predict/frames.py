@@ -75,8 +75,9 @@ class Slot:
 
     def close(self) -> None:
         os.close(self.fd)
-        with suppress(BufferError):  # an array looks into it: the mapping goes with the last one
-            self._map.close()  # not when somebody collects garbage: it has a descriptor of its own
+        # The mapping has a descriptor of its own: it goes now, not when garbage is collected, or
+        with suppress(BufferError):  # with the last array that looks into it.
+            self._map.close()
 
 
 @dataclass(frozen=True, slots=True)
