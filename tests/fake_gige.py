@@ -72,7 +72,7 @@ class Wire:
     LEADER = 1  # the kind of a frame's first packet
 
     def __init__(self, source: GigeCamera) -> None:
-        self._camera = source._camera
+        self._source = source
         self._in = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._thread = threading.Thread(target=self._run, name="wire", daemon=True)
@@ -81,13 +81,14 @@ class Wire:
         self._loses = self._beheads = False  # the one that is coming
 
     def __enter__(self) -> Self:
-        device = self._camera.get_device()
+        camera = self._source._camera  # not kept: it is let go of when nobody holds it
+        device = camera.get_device()
         self._to = HERE, device.read_register(self.PORT)
         self._in.bind((HERE, 0))
-        self._camera.stop_acquisition()
+        camera.stop_acquisition()
         time.sleep(0.2)  # it looks for its target only while it stands
         device.write_register(self.PORT, self._in.getsockname()[1])
-        self._camera.start_acquisition()
+        camera.start_acquisition()
         self._thread.start()
         return self
 
