@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check faults bench bench-peers clean
+.PHONY: demo test check faults bench bench-peers soak clean
 
 $(VENV)/.edge: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,9 @@ bench: $(VENV)/.dev            ## speed and memory, written down by hand in docs
 
 bench-peers: $(VENV)/.dev      ## the prediction server beside others, in one run: tests/bench/peers
 	PYTHONPATH=tests $(BIN)/python -m bench.peers $(ARGS)
+
+soak: $(VENV)/.dev             ## an hour of trouble, or ARGS="--minutes 5"; needs mosquitto, stress-ng, gcc
+	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -33,12 +33,7 @@ state_dir = "state"
 [station]
 device = "box"
 [[camera]]
-kind = "simulator"
-grab_timeout_ms = 300
-[camera.simulator]
-{frames}
-defect_share = 0.3
-faults = "faults.json"
+{camera}
 [predict]
 models = "models"
 [gate]
@@ -56,6 +51,14 @@ protocol = "{protocol}"
 port = {broker}
 [page]
 port = {page}
+"""
+SIMULATOR = """\
+kind = "simulator"
+grab_timeout_ms = 300
+[camera.simulator]
+{frames}
+defect_share = 0.3
+faults = "faults.json"
 """
 FRAMES = "width_px = 320\nheight_px = 240"
 RECIPE = 'name = "disc"\nmodel = "toy"\ndeadline_ms = {deadline_ms}\nreview_s = 3.0\n'
@@ -202,10 +205,12 @@ def station(
     run_as: RunAs = as_is,
     between: Callable[[int], int] = lambda port: port,
     protocol: str = "3.1.1",
+    camera: str = SIMULATOR,
 ) -> Iterator[TestLine]:
     """A station that is ready; everything ends with the block. `frames` goes to the simulator's
     section, `views` to the recipe, beside which there are `more_recipes`; `run_as` says how a job
-    is started, `between` which port leads the gate to the broker's, `protocol` is the line's."""
+    is started, `between` which port leads the gate to the broker's, `protocol` is the line's;
+    `camera` is the whole section of another one."""
     if find_mosquitto() is None:
         pytest.skip("mosquitto is not installed")
     folder = Path(tempfile.mkdtemp(prefix="lg"))  # short: Unix sockets lie below it
@@ -227,7 +232,7 @@ def station(
             plc=between(broker.port),
             broker=broker.port,
             page=free_port(),
-            frames=frames,
+            camera=camera.format(frames=frames),
             protocol=protocol,
         )
         (folder / "station.toml").write_text(text)

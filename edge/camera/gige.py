@@ -7,7 +7,6 @@ not for want of room.
 """
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import Empty, Queue
 from threading import Thread
@@ -264,10 +263,11 @@ class GigeCamera:
         raise CameraLost(f"camera.gige.linescan.encoder_chunk: {lines.encoder_chunk}: {why}")
 
 
-def _let_go(held: Sequence[Any], lost: bool) -> None:
-    """Stop and drop the stream, then the camera; every call may take its time."""
+def _let_go(held: list[Any], lost: bool) -> None:
+    """Stop and drop the stream, then the camera; every call may take its time. Whoever holds them
+    last pays for it, and that must not be our caller."""
     stream, camera = held
-    del held
+    held.clear()
     if camera is not None and not lost:
         try:
             camera.stop_acquisition()

@@ -30,18 +30,23 @@ def running(station: DemoStation) -> Iterator[Supervisor]:
     """All jobs and the trainer's ingest, until the end of the block; logs beside the station."""
     logs = station.folder / "logs"
     logs.mkdir(exist_ok=True)
-    ingest = [
-        sys.executable, "-m", "trainer", "ingest",
-        "--broker", f"{station.config.sync.host}:{station.config.sync.port}",
-        "--home", str(station.trainer_home),
-    ]  # fmt: skip
     tasks = jobs.tasks(station.config, station.config_path)
-    supervisor = Supervisor([*tasks, Task("ingest", ingest, lambda: True)], logs)
+    supervisor = Supervisor([*tasks, ingest(station)], logs)
     supervisor.start()
     try:
         yield supervisor
     finally:
         supervisor.stop()
+
+
+def ingest(station: DemoStation) -> Task:
+    """The trainer's end of the post."""
+    command = [
+        sys.executable, "-m", "trainer", "ingest",
+        "--broker", f"{station.config.sync.host}:{station.config.sync.port}",
+        "--home", str(station.trainer_home),
+    ]  # fmt: skip
+    return Task("ingest", command, lambda: True)
 
 
 def virtual_plc(station: DemoStation) -> VirtualPlc:

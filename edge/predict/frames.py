@@ -16,6 +16,7 @@ import mmap
 import os
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -73,7 +74,10 @@ class Slot:
         return np.frombuffer(self._map, np.uint8, math.prod(shape)).reshape(shape)
 
     def close(self) -> None:
-        os.close(self.fd)  # the mapping goes with the last array that looks into it
+        os.close(self.fd)
+        # The mapping has a descriptor of its own: it goes now, not when garbage is collected, or
+        with suppress(BufferError):  # with the last array that looks into it.
+            self._map.close()
 
 
 @dataclass(frozen=True, slots=True)

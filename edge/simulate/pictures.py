@@ -6,7 +6,7 @@ from edge.camera.parts import defect_of
 from edge.camera.scene import Scene
 from edge.config import SimulatorSettings
 from edge.core.manifest import Face
-from edge.core.preprocess import to_input
+from edge.core.preprocess import Image, to_input
 from edge.core.recipe import Roi
 from edge.core.records import InspectionRecord
 
@@ -25,11 +25,17 @@ class Pictures:
         """Whether every frame that was judged shows part `number`: what the model was given has
         the hash of that part's picture in that exposure."""
         return bool(record.views) and all(
-            view.frame_seq is not None and view.input_sha256 == self._input(number, view.frame_seq)
+            view.frame_seq is not None
+            and view.input_sha256 == _sha256(self.tensor(number, view.frame_seq))
             for view in record.views
         )
 
-    def _input(self, number: int, exposure: int) -> str:
+    def tensor(self, number: int, exposure: int) -> Image:
+        """What the model is given of part `number` in this exposure."""
         defect = defect_of(self._settings, number)
         image = self._scene.render(number, defect, exposure).image
-        return sha256(to_input(image, self._face, self._roi).data).hexdigest()
+        return to_input(image, self._face, self._roi)
+
+
+def _sha256(tensor: Image) -> str:
+    return sha256(tensor.data).hexdigest()

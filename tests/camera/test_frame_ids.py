@@ -37,3 +37,25 @@ def test_same_frame_again_stands() -> None:
     ids = FrameIds()
     ids.take(65401)
     assert ids.take(65401) == 0 and ids.seq == 1
+
+
+@given(
+    start=st.integers(1, 65535),
+    frames=st.lists(st.sampled_from(["whole", "lost", "headless"]), max_size=100),
+    data=st.data(),
+)
+def test_frame_without_an_id_of_its_own_counts_as_one(
+    start: int, frames: list[str], data: st.DataObject
+) -> None:
+    """Headless, it has 0 or an older frame's. After a whole one all are accounted for."""
+    ids, arrived, whole = FrameIds(), 1, [id_of(0, start)]
+    ids.take(whole[0])
+    for n, kind in enumerate(frames, 1):
+        if kind == "headless":
+            ids.take(data.draw(st.sampled_from([0, *whole[:-1]])))
+        elif kind == "whole":
+            whole.append(id_of(n, start))
+            ids.take(whole[-1])
+            assert ids.seq == n + 1
+        arrived += kind != "lost"
+    assert ids.missed + arrived == ids.seq
