@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from edge.camera.lateness import camera_delay_ms
 from edge.camera.opening import steady_camera
 from edge.config import StationConfig, load_recipes
 from edge.core.clock import Clock
@@ -162,8 +163,9 @@ def inspection_loop(
     recipe = kept.recipe if kept.recipe in recipes else config.gate.recipe
     cameras = {camera.name: steady_camera(camera, clock) for camera in config.camera}
     timeouts_s = {camera.name: camera.grab_timeout_ms / 1000 for camera in config.camera}
+    delays_ms = {camera.name: camera_delay_ms(camera) for camera in config.camera}
     models = {recipe.model for recipe in recipes.values()}
-    eye = Eye(cameras, timeouts_s, predictor, manifests, models, clock)
+    eye = Eye(cameras, timeouts_s, delays_ms, predictor, manifests, models, clock)
     standing = Standing(kept.level, recipe)
     checkup = Checkup(
         CameraHealth(kept.meta), recipes, lambda said: loop.post(said), kept.writer.submit, clock

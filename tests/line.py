@@ -87,7 +87,7 @@ class TestLine:
         self.broker = broker
         self.supervisor = Supervisor(jobs.tasks(config, folder / "station.toml"), folder)
         topics = LineTopics(config.station.topic_prefix)
-        patient = PlcRules(transport_ms=1500)  # a loaded machine's network is slow
+        patient = PlcRules(transport_ms=1500, ack_ms=None)  # a loaded machine's network is slow
         self.plc = VirtualPlc(config.plc, topics, SystemClock(), Random(1), patient)
         self.states = StateLog()
         self.number = 0

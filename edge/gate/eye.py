@@ -4,7 +4,7 @@ Whatever goes wrong becomes a reason on that view, and a cause that the station 
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.camera.lateness import frame_limits_ms
 from edge.camera.source import Frame, Shot
 from edge.camera.steady import SteadyCamera
 from edge.core.clock import Clock, ms, ns
@@ -33,7 +34,7 @@ from edge.core.recipe import Recipe, View
 from edge.core.records import QualityFigures, ViewRecord
 from edge.gate.events import LookAt, Seen
 
-UNUSABLE_IN_A_ROW = 3  # frames that cannot be judged, or codes, until the station says so
+UNUSABLE_IN_A_ROW = 3  # frames that cannot be judged, are late, or codes: the station says so
 
 
 class ModelAnswer(Protocol):
@@ -86,6 +87,7 @@ class _View:
     """One view, while it is looked at."""
 
     view: View
+    within_ms: float | None  # after the trigger its exposure may begin
     frame: Frame | None = None
     figures: QualityFigures | None = None
     tensor: Image | None = None
@@ -93,6 +95,7 @@ class _View:
     answer: ModelAnswer | None = None
     missing: Reason | None = None
     problem: str | None = None
+    late: str | None = None  # how it was exposed too late
     measured: Future[QualityFigures] | None = None  # being measured
     serial: Future[Reading] | None = None  # being read
     failed: LinegateError | None = None  # why there is no answer
@@ -122,14 +125,17 @@ class Eye:
         self,
         cameras: Mapping[str, SteadyCamera],
         grab_timeout_s: Mapping[str, float],
+        delays_ms: Mapping[str, float | None],
         predictor: Predictor,
         manifests: Mapping[str, Manifest],
         models: Collection[str],
         clock: Clock,
     ) -> None:
-        """`models` are those that the recipes ask for; `manifests` of those that are here."""
+        """`delays_ms`: camera_delay_ms of each camera. `models` are those that the recipes ask for;
+        `manifests` of those that are here."""
         self._cameras = cameras
         self._grab_timeout_s = grab_timeout_s
+        self._delays_ms = delays_ms
         self._predictor = predictor
         self._manifests = manifests
         self._models = models
@@ -138,6 +144,7 @@ class Eye:
         self._reader = ThreadPoolExecutor(1, "codes")  # and reads; a code may take its time
         self._unusable = 0
         self._unread = 0
+        self._late = 0
         self._lost: set[str] = set()  # cameras without frames
         self._frozen: set[str] = set()
 
@@ -145,7 +152,11 @@ class Eye:
         """Look at all views of a part, within the time that is left for it."""
         notes = _Notes()
         stages = {"grab": 0.0, "quality": 0.0, "predict": 0.0}
-        views = [self._look_through(view, request, stages, notes) for view in request.recipe.views]
+        limits_ms = frame_limits_ms(request.recipe, self._delays_ms)
+        views = [_View(view, limits_ms[view.name]) for view in request.recipe.views]
+        for view in views:
+            self._look_through(view, request, stages, notes)
+        self._note_late(views, notes)
         seen = Seen(
             request.inspection_id,
             tuple(_look(view, request.inspection_id) for view in views),
@@ -185,24 +196,22 @@ class Eye:
             notes.cleared.add("camera_frozen")
 
     def _look_through(
-        self, view: View, request: LookAt, stages: dict[str, float], notes: _Notes
-    ) -> _View:
+        self, looked: _View, request: LookAt, stages: dict[str, float], notes: _Notes
+    ) -> None:
         """Grab, predict, check: what can be measured while the model is waited for is. A frame that
         cannot be trusted is scored all the same, for the record; a frame of another moment, or
         none, ends the look."""
-        looked = _View(view)
         for stage, step in (
             ("grab", self._grab),
             ("predict", self._predict),
             ("quality", self._check),
-            *([] if view.code is None else [("code", self._read)]),
+            *([] if looked.view.code is None else [("code", self._read)]),
         ):
             started = self._clock.monotonic_ns()
             step(looked, request, notes)
             stages[stage] = stages.get(stage, 0.0) + ms(self._clock.monotonic_ns() - started)
             if looked.missing in (Reason.NO_FRAME, Reason.STALE_FRAME):
                 break
-        return looked
 
     def _left_s(self, request: LookAt) -> float:
         return max(0.0, (request.until_ns - self._clock.monotonic_ns()) / 1e9)
@@ -230,10 +239,20 @@ class Eye:
             early = ms(request.triggered_ns - frame.exposed_at_ns)
             looked.lacks(Reason.STALE_FRAME, f"exposed {early:.0f} ms before the trigger")
         late_ms = ms(frame.exposed_at_ns - request.triggered_ns)
-        limit_ms = request.recipe.frame_within_ms
-        if limit_ms is not None and late_ms > limit_ms:
-            words = f"exposed {late_ms:.0f} ms after the trigger, when the part had moved on"
-            looked.lacks(Reason.STALE_FRAME, words)
+        if looked.within_ms is not None and late_ms > looked.within_ms:  # it has moved on by then
+            allowed = f"{looked.within_ms:.0f} are allowed"
+            looked.late = f"exposed {late_ms:.0f} ms after the trigger, {allowed}"
+            looked.lacks(Reason.STALE_FRAME, looked.late)
+
+    def _note_late(self, views: Sequence[_View], notes: _Notes) -> None:
+        late = [f"{view.view.camera}: {view.late}" for view in views if view.late is not None]
+        if late:
+            self._late += 1
+            if self._late >= UNUSABLE_IN_A_ROW:
+                notes.raised["frames_late"] = late[0]
+        elif any(view.frame is not None for view in views):
+            self._late = 0
+            notes.cleared.add("frames_late")
 
     def _predict(self, looked: _View, request: LookAt, notes: _Notes) -> None:
         assert looked.frame is not None

@@ -350,6 +350,7 @@ class Eyes:
         eye = Eye(
             cameras,
             {"main": 0.1},
+            {"main": None},
             Predictor(self.clock, model_ms),
             {"toy": make_bundle(folder / "toy")},
             ["toy"],

@@ -22,7 +22,7 @@ TIMING = Timing(late_ms=3.0, dropped=0)
 
 def case(number: int, let_by: bool) -> Case:
     said = Said(Verdict.PASS if let_by else Verdict.REWORK, True, None)
-    return Case(number, frozenset(), said, False, None, 1.0, 2.0, let_by, False, False)
+    return Case(number, frozenset(), said, False, None, 0.0, 1.0, 2.0, let_by, False, False)
 
 
 def result_of(cases: list[Case], **plc: object):
