@@ -36,7 +36,7 @@ from edge.core.messages import (
     Verdict,
     VerdictMessage,
 )
-from edge.core.orders import Answer, ReviewOrder, SetLevelOrder
+from edge.core.orders import Answer, CameraFigures, ReviewOrder, SetLevelOrder
 from edge.core.preprocess import to_input
 from edge.core.recipe import Recipe, View
 from edge.core.records import ImageEvent, InspectionRecord, ViewRecord
@@ -186,6 +186,9 @@ class Checkup:
 
     def take_reference(self, recipe: str, who: str) -> str | None:
         return None
+
+    def figures(self) -> CameraFigures:
+        return CameraFigures()
 
 
 @dataclass
