@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from edge.camera.lateness import camera_delay_ms
 from edge.camera.opening import steady_camera
 from edge.config import StationConfig, load_recipes
 from edge.core.clock import Clock
@@ -208,11 +209,12 @@ def _eye(
     room, socket = config.gate.max_in_flight, config.predict_socket
     cameras = {camera.name: steady_camera(camera, clock) for camera in config.camera}
     timeouts_s = {camera.name: camera.grab_timeout_ms / 1000 for camera in config.camera}
+    delays_ms = {camera.name: camera_delay_ms(camera) for camera in config.camera}
     with ExitStack() as stack:
         server, *lane_clients = (
             stack.enter_context(PredictClient(socket)) for _ in range(1 + LANES)
         )
-        eye = Eye(cameras, timeouts_s, server, models, clock)
+        eye = Eye(cameras, timeouts_s, delays_ms, server, models, clock)
         thread = EyeThread(eye, cameras, lambda taken: lanes.take(taken), post, room, clock)
         judge, next_ns = Judge(manifests, clock), thread.next_trigger_ns
         lanes = Lanes(judge, lane_clients, next_ns, post, room * MAX_VIEWS, clock)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edge.camera.frame_list import read_frame_list
+from edge.camera.lateness import camera_delay_ms, frame_limits_ms
 from edge.config import Camera, StationConfig
 from edge.core.errors import ConfigError, ModelRefused
 from edge.core.recipe import Recipe
@@ -22,10 +23,18 @@ def problems(config: StationConfig, recipes: Iterable[Recipe], shelf: Shelf) -> 
         yield from _beyond_the_frame(config, recipe)
         yield from _too_late_for_the_diverter(config, recipe)
         yield from _any_later_pulse(config, recipe)
+        yield from _slower_than_its_limit(config, recipe)
+        yield from _next_part_in_time(config, recipe)
     for camera in config.camera:
         yield from _unreadable_frames(camera)
     yield from _unreadable("plc.password_file", config.plc.password_file)
     yield from _unreadable("sync.password_file", config.sync.password_file)
+
+
+def limits_of(config: StationConfig, recipe: Recipe) -> dict[str, float | None]:
+    """How long after the trigger each view may be exposed, by its name; None: without a limit."""
+    delays_ms = {camera.name: camera_delay_ms(camera) for camera in config.camera}
+    return frame_limits_ms(recipe, delays_ms)
 
 
 def require_model(config: StationConfig, recipe: Recipe) -> None:
@@ -91,11 +100,45 @@ def _any_later_pulse(config: StationConfig, recipe: Recipe) -> Iterator[str]:
         gige = cameras[view.camera].gige
         if cameras[view.camera].kind != "gige" or not gige.trigger.startswith("Line"):
             continue
-        if gige.linescan is None and recipe.frame_within_ms is None:
+        limit_ms = limits_of(config, recipe)[view.name]
+        if limit_ms is not None and recipe.frame_within_ms is None:
             yield (
-                f"recipe {recipe.name!r}, view {view.name!r}: set frame_within_ms: a sensor "
-                f"triggers camera {view.camera!r}, and where it misses a part the next part's "
-                f"frame must not be taken for it"
+                f"recipe {recipe.name!r}, view {view.name!r}: set frame_within_ms, shorter than "
+                f"parts are apart: a sensor triggers camera {view.camera!r}, and where it misses a "
+                f"part the next part's frame must not be taken for it. Without it frames count up "
+                f"to {limit_ms:.0f} ms after the PLC's trigger, whatever the sensor's place"
+            )
+
+
+def _slower_than_its_limit(config: StationConfig, recipe: Recipe) -> Iterator[str]:
+    """A limit that even a box with nothing else to do cannot always keep."""
+    if recipe.frame_within_ms is None:
+        return
+    cameras = {camera.name: camera for camera in config.camera}
+    needed = limits_of(config, recipe.model_copy(update={"frame_within_ms": None}))
+    for view in recipe.views:
+        delay_ms = camera_delay_ms(cameras[view.camera])
+        if delay_ms is not None and recipe.frame_within_ms < delay_ms:
+            yield (
+                f"recipe {recipe.name!r}, view {view.name!r}: frame_within_ms is "
+                f"{recipe.frame_within_ms:g}, but camera {view.camera!r} may begin its exposure "
+                f"{delay_ms:.0f} ms after it was asked: good parts would go to rework. Set "
+                f"{needed[view.name]:.0f}, if a part stays that long, or take a faster camera"
+            )
+
+
+def _next_part_in_time(config: StationConfig, recipe: Recipe) -> Iterator[str]:
+    """Where the belt's speed is written down, so is how soon the next part can come."""
+    gpio = config.gpio
+    if gpio is None or gpio.diverter is None or gpio.belt_mm_s is None:
+        return
+    apart_ms = gpio.diverter.min_gap_mm / gpio.belt_mm_s * 1000
+    for view, limit_ms in limits_of(config, recipe).items():
+        if limit_ms is not None and limit_ms >= apart_ms:
+            yield (
+                f"recipe {recipe.name!r}, view {view!r}: parts may be {apart_ms:.0f} ms apart "
+                f"(gpio.diverter.min_gap_mm, belt_mm_s), but a frame counts up to {limit_ms:.0f} "
+                f"ms after its trigger: set frame_within_ms below {apart_ms:.0f}"
             )
 
 

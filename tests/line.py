@@ -117,7 +117,7 @@ class TestLine:
             self.topics,
             SystemClock(),
             Random(1),
-            PlcRules(transport_ms=1500),  # a loaded machine's network is slow
+            PlcRules(transport_ms=1500, ack_ms=None),  # a loaded machine's network is slow
             on_move=lambda moved: self.moves.append((time.monotonic(), moved)),
             first_seq=first_seq,
         )

@@ -87,6 +87,42 @@ def test_camera_that_a_sensor_triggers_needs_a_limit_for_its_frames(
     assert bool([problem for problem in found(place) if "set frame_within_ms" in problem]) is asked
 
 
+USB = 'kind = "usb"\n[camera.usb]\ndevice = "/dev/video0"\nfps = 10\n'
+
+
+@pytest.mark.parametrize(("limit", "told"), [("", False), ("99", True), ("100", False)])
+def test_limit_that_the_camera_cannot_keep_is_told_with_one_that_it_can(
+    place: Path, limit: str, told: bool
+) -> None:
+    more = f"frame_within_ms = {limit}\n" if limit else ""
+    write(place, STATION.replace('kind = "simulator"\n', USB), RECIPE + more)
+    problems = found(place)
+    assert bool(problems) is told
+    assert all("begin its exposure 100 ms after" in text for text in problems)
+    assert all("Set 150, if a part stays" in text for text in problems)
+
+
+@pytest.mark.parametrize(("limit", "told"), [("", True), ("60", True), ("59", False)])
+def test_next_part_that_can_come_within_the_limit_is_told(
+    place: Path, limit: str, told: bool
+) -> None:
+    """Parts are 60 ms apart, the camera alone may take 33 of them, and the box another 50."""
+    usb = STATION.replace('kind = "simulator"\n', USB.replace("10", "30"))
+    more = f"frame_within_ms = {limit}\n" if limit else ""
+    write(place, usb + GPIO.format(at_mm=900), RECIPE + more)
+    problems = [text for text in found(place) if "set frame_within_ms below 60" in text]
+    assert bool(problems) is told
+
+
+def test_limits_in_force_are_shown(place: Path) -> None:
+    write(place, STATION.replace('kind = "simulator"\n', USB))
+    assert "after their trigger: main 150 ms" in linegate("check-config", place).output
+    write(place)
+    assert "main whenever they come" in linegate("check-config", place).output
+    answer = json.loads(linegate("check-config", place, "--json").stdout.splitlines()[-1])
+    assert answer["frame_within_ms"] == {"disc": {"main": None}}
+
+
 def test_station_without_a_fault_has_no_problem(place: Path) -> None:
     (place / "secret").write_text("sesame")
     write(place, STATION + '[plc]\npassword_file = "secret"\n')

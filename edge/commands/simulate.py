@@ -94,7 +94,7 @@ def _wanted(scenario: Scenario, host: str, port: int) -> Wanted:
         level=Level.FULL,
         topics=scenario.layout.topics,
         belt="belt.json",
-        frame_within_ms=scenario.before_camera_ms / 4,  # the rest is for the trigger's way
+        frame_within_ms=scenario.frame_within_ms,
     )
 
 

@@ -67,6 +67,40 @@ class Condition(BaseModel):
     since: AwareDatetime
 
 
+class ViewFigures(BaseModel):
+    """What the newest frame of a view says of its camera, against the view's reference and the
+    recipe's limits. None: nothing can be said, in the dark or without the mark."""
+
+    model_config = ConfigDict(frozen=True)
+    recipe: str
+    view: str
+    camera: str
+    moved_px: float | None
+    moved_max_px: float
+    sharpness: float | None  # 1 is as sharp as the reference
+    sharpness_min: float
+    light: float  # 1 is as bright as the reference
+    light_max: float  # how far from 1
+    reference_light: float  # mean grey level of its mark
+
+
+class PixelFigures(BaseModel):
+    """Faulty pixels of a camera, once all of its frame was watched."""
+
+    model_config = ConfigDict(frozen=True)
+    camera: str
+    new: int
+    accepted: int  # by whoever took a reference
+
+
+class CameraFigures(BaseModel):
+    """The figures behind the cameras' causes (docs/cameras.md)."""
+
+    model_config = ConfigDict(frozen=True)
+    views: tuple[ViewFigures, ...] = ()
+    pixels: tuple[PixelFigures, ...] = ()
+
+
 class Status(BaseModel):
     """The answer to `status`: what the page and `linegate level` show."""
 
@@ -78,6 +112,7 @@ class Status(BaseModel):
     heartbeat: int
     counters: dict[str, int]
     cameras: dict[str, dict[str, int]] = {}  # by name: shots, frames, opened, missed_frames ...
+    camera_figures: CameraFigures = CameraFigures()
 
 
 class Answer(Message):

@@ -17,6 +17,7 @@ from edge.core.topics import LineTopics
 from edge.demo.station import DEADLINE_MS, DemoStation
 from edge.demo.summary import Post
 from edge.gate.control import send_order
+from edge.plc.rules import PlcRules
 from edge.plc.virtual import VirtualPlc
 from edge.store.reader import LedgerReader
 from edge.supervisor import Supervisor, Task
@@ -51,7 +52,8 @@ def ingest(station: DemoStation) -> Task:
 
 def virtual_plc(station: DemoStation) -> VirtualPlc:
     topics = LineTopics(station.config.station.topic_prefix)
-    return VirtualPlc(station.config.plc, topics, SystemClock(), Random()).start()
+    rules = PlcRules(ack_ms=None)  # each part stands before the camera until it is seen
+    return VirtualPlc(station.config.plc, topics, SystemClock(), Random(), rules).start()
 
 
 def wait_until_ready(station: DemoStation, plc: VirtualPlc) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from edge.core.clock import Clock, ns
+from edge.core.orders import CameraFigures
 from edge.core.preprocess import Image
 from edge.core.quality import grey
 from edge.core.recipe import Recipe
@@ -56,6 +57,7 @@ class Checkup:
         self._clock = clock
         self._waiting: queue.Queue[Sight | _Wish | None] = queue.Queue(ROOM)
         self._told: frozenset[str] = frozenset()
+        self._figures = CameraFigures()
         self._pixels_due_ns: dict[str, int] = {}
         self._thread = threading.Thread(target=self._run, name="checkup", daemon=True)
 
@@ -65,6 +67,10 @@ class Checkup:
     def offer(self, sight: Sight) -> None:
         """Frames whose verdict is out. Never blocks."""
         self._put(sight)
+
+    def figures(self) -> CameraFigures:
+        """As of the last frames, from any thread."""
+        return self._figures
 
     def take_reference(self, recipe: str, who: str) -> str | None:
         """The next frames of this recipe are to be its reference; or what speaks against it."""
@@ -90,6 +96,7 @@ class Checkup:
                 self._remember(self._health.take_reference(recipe, who))
             case Sight() as sight:
                 self._look(sight)
+        self._figures = self._health.figures
         self._tell(self._health.holding)
         return True
 

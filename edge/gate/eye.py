@@ -5,18 +5,20 @@ are judged elsewhere (judge.py), so that the next part's are taken at once: a fr
 late shows another part.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from edge.camera.lateness import frame_limits_ms
 from edge.camera.source import Shot
 from edge.camera.steady import SteadyCamera
 from edge.core.clock import Clock, ms, ns
 from edge.core.errors import CameraError, CameraFrozen
 from edge.core.messages import Reason
-from edge.core.recipe import Recipe
 from edge.gate.events import LookAt
 from edge.gate.sight import Looked, Notes, Noticed, Taken
+
+LATE_IN_A_ROW = 3  # parts whose frame came late, until the station says so
 
 
 class Models(Protocol):
@@ -34,25 +36,31 @@ class Eye:
         self,
         cameras: Mapping[str, SteadyCamera],
         grab_timeout_s: Mapping[str, float],
+        delays_ms: Mapping[str, float | None],
         server: Models,
         models: Collection[str],
         clock: Clock,
     ) -> None:
-        """`models` are those that the recipes ask for."""
+        """`delays_ms`: camera_delay_ms of each camera. `models` are those that the recipes ask
+        for."""
         self._cameras = cameras
         self._grab_timeout_s = grab_timeout_s
+        self._delays_ms = delays_ms
         self._server = server
         self._models = models
         self._clock = clock
+        self._late = 0
         self._lost: set[str] = set()  # cameras without frames
         self._frozen: set[str] = set()
 
     def take(self, request: LookAt) -> Taken:
         """Take the frames of all views of a part, within the time that is left for it."""
         started_ns = self._clock.monotonic_ns()
-        views = [Looked(view) for view in request.recipe.views]
+        limits_ms = frame_limits_ms(request.recipe, self._delays_ms)
+        views = [Looked(view, limits_ms[view.name]) for view in request.recipe.views]
         for looked in views:
             self._grab(looked, request)
+        self._note_late(views)
         now_ns = self._clock.monotonic_ns()
         return Taken(request, views, ms(now_ns - started_ns), now_ns)
 
@@ -107,16 +115,29 @@ class Eye:
             return
         looked.frame = frame
         self._is_well(camera, notes)
-        stale = untimely(ms(frame.exposed_at_ns - request.triggered_ns), request.recipe)
+        after_ms = ms(frame.exposed_at_ns - request.triggered_ns)
+        stale = untimely(after_ms, request.recipe.frame_lead_ms, looked.within_ms)
         if stale is not None:
             looked.lacks(Reason.STALE_FRAME, stale)
+            looked.late = after_ms > 0
+
+    def _note_late(self, views: Sequence[Looked]) -> None:
+        """Of all views of a part."""
+        late = [f"{looked.view.camera}: {looked.problem}" for looked in views if looked.late]
+        if late:
+            self._late += 1
+            if self._late >= LATE_IN_A_ROW:
+                views[0].notes.raised["frames_late"] = late[0]
+        elif any(looked.frame is not None for looked in views):
+            self._late = 0
+            views[0].notes.cleared.add("frames_late")
 
 
-def untimely(exposed_after_ms: float, recipe: Recipe) -> str | None:
-    """Why a frame that was exposed then cannot be of the part that triggered."""
-    if exposed_after_ms < -recipe.frame_lead_ms:
-        return f"exposed {-exposed_after_ms:.0f} ms before the trigger"
-    limit_ms = recipe.frame_within_ms
-    if limit_ms is not None and exposed_after_ms > limit_ms:
-        return f"exposed {exposed_after_ms:.0f} ms after the trigger, when the part had moved on"
+def untimely(after_ms: float, lead_ms: float, within_ms: float | None) -> str | None:
+    """Why a frame that was exposed so long after its trigger cannot be of that part; None: it can
+    be. The part has moved on when `within_ms` are over."""
+    if after_ms < -lead_ms:
+        return f"exposed {-after_ms:.0f} ms before the trigger"
+    if within_ms is not None and after_ms > within_ms:
+        return f"exposed {after_ms:.0f} ms after the trigger, {within_ms:.0f} are allowed"
     return None

@@ -31,7 +31,7 @@ from edge.core.messages import (
     Verdict,
     VerdictMessage,
 )
-from edge.core.orders import Answer, Status
+from edge.core.orders import Answer, CameraFigures, Status
 from edge.gate import events as ev
 from edge.gate import outcomes
 from edge.gate.ledger import Ledger
@@ -77,6 +77,7 @@ class Checkup(Protocol):
 
     def offer(self, sight: Sight) -> None: ...
     def take_reference(self, recipe: str, who: str) -> str | None: ...
+    def figures(self) -> CameraFigures: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +361,7 @@ class InspectionLoop:
             heartbeat=self._beat,
             counters={**self.ledger.counters, "dropped": self.dropped},
             cameras=self._cameras,
+            camera_figures=self._checkup.figures(),
         )
 
     # ---- time ----

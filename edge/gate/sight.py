@@ -75,7 +75,9 @@ class Looked:
     """One view, while it is looked at: by one thread at a time."""
 
     view: View
+    within_ms: float | None = None  # after the trigger its exposure may begin
     frame: Frame | None = None
+    late: bool = False  # exposed after that
     figures: QualityFigures | None = None
     tensor: Image | None = None
     input_sha256: str | None = None

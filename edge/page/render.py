@@ -7,7 +7,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from edge.core.orders import CameraFigures
 from edge.page import words
+from edge.page.camera_view import cameras_view
 from edge.page.live import Fragments
 from edge.page.look import Look
 from edge.page.station_view import station_view
@@ -49,6 +51,8 @@ class Renderer:
         questions = tuple(question(part, setting) for part in look.waiting)
         newest = tuple(card(part, setting) for part in look.newest)
         reworks = tuple(card(part, setting) for part in look.reworks)
+        away = look.gate.status is None
+        figures = look.gate.status.camera_figures if look.gate.status else CameraFigures()
         problem = look.problem and f"No records: {look.problem}"
         return {
             "state": self.page("_state.html", state=state),
@@ -56,11 +60,12 @@ class Renderer:
                 "_queue.html",
                 questions=questions,
                 waiting=look.n_waiting,
-                away=look.gate.status is None,
+                away=away,
             ),
             "reworks": self._cards("rework", reworks, problem or NO_REWORKS),
             "newest": self._cards("part", newest, problem or NO_PARTS),
             "counts": self.page("_counts.html", counts=look.counts, problem=problem),
+            "cameras": self.page("_cameras.html", cameras=cameras_view(figures), away=away),
         }
 
     def _cards(self, name: str, cards: tuple[Any, ...], nothing: str) -> str:

@@ -38,6 +38,7 @@ from edge.core.metrics import percentile
 
 KEEP_CLOSED = 20_000  # parts that are remembered after their end
 KEEP_LATENCIES = 100_000
+ACK_MS = 100.0  # 50 for the gate to take a trigger, 50 for the network there and back
 MISSED_BEATS = 3  # more than these: the station is not to be trusted
 
 _SICK = (StateWord.FAULT, StateWord.OFFLINE)
@@ -102,12 +103,14 @@ Event = Sent | Unsent | Repeated | TriggerAck | Answer | StateMessage | Heartbea
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The part changes its lane."""
+    """The part changes its lane. `taken_ms`: so long after its trigger the gate said that it takes
+    the part; None: not yet."""
 
     part_id: str
     seq: int
     lane: Lane
     why: str
+    taken_ms: float | None = field(default=None, compare=False)
 
 
 Effect = PlcAck | Moved
@@ -128,6 +131,10 @@ class Part:
     asked_late: bool = False  # a repeated trigger was sent when the part had already left
     answers: deque[bytes] = field(default_factory=lambda: deque(maxlen=16))  # hashes of verdicts
 
+    @property
+    def taken_ms(self) -> float | None:
+        return None if self.accepted_ns is None else ms(self.accepted_ns - self.sent_ns)
+
     def ask_again(self) -> None:
         self.asked_again += 1
         self.asked_late = self.asked_late or self.is_final
@@ -139,17 +146,18 @@ class Part:
 
 class PlcRules:
     """Not thread-safe. `transport_ms` is what the line grants the network on top of the gate's
-    deadline; `review_s` is how long the review lane can hold a part. On a moving belt `ack_ms` is
-    the time in which the gate must have taken the trigger: later, another part is seen."""
+    deadline; `review_s` is how long the review lane can hold a part. `ack_ms` is the time in which
+    the gate must have taken the trigger: later, another part may stand before the camera. None is
+    for a line that holds its parts still until the verdict."""
 
     def __init__(
         self,
         transport_ms: float = 200.0,
         review_s: float = 130.0,
         heartbeat_ms: float = 250.0,
-        ack_ms: float | None = None,
+        ack_ms: float | None = ACK_MS,
     ) -> None:
-        self._ack_ns = None if ack_ms is None else ns(ack_ms)
+        self._ack_ms = ack_ms
         self._transport_ns = ns(transport_ms)
         self._review_ns = ns(review_s * 1000)
         self._beat_limit_ns = ns((MISSED_BEATS + 1) * heartbeat_ms)
@@ -226,7 +234,7 @@ class PlcRules:
             self._closed.append(part.trigger.seq)
             if len(self._closed) > KEEP_CLOSED:
                 del self._parts[self._closed.popleft()]
-        return [Moved(part.trigger.part_id, part.trigger.seq, lane, why)]
+        return [Moved(part.trigger.part_id, part.trigger.seq, lane, why, part.taken_ms)]
 
     def _end_windows(self, now_ns: int) -> list[Effect]:
         effects: list[Effect] = []
@@ -351,9 +359,9 @@ class PlcRules:
         return self._move(part, Lane.PASS, f"pass by {message.by}")
 
     def _taken_late(self, part: Part) -> bool:
-        if self._ack_ns is None:
+        if self._ack_ms is None:
             return False
-        return part.accepted_ns is None or part.accepted_ns - part.sent_ns > self._ack_ns
+        return part.taken_ms is None or part.taken_ms > self._ack_ms
 
     def _count(self, what: str, unsafe: bool) -> None:
         self._counts[what] += 1

@@ -45,6 +45,7 @@ class Books:
     plc: dict[str, Any]  # PlcRules.summary
     post: Post
     timing: report.Timing
+    undone: tuple[str, ...]  # of the script
     simulator: SimulatorSettings
     roi: Roi | None  # of the recipe's only view
     manifest: Manifest
@@ -70,4 +71,5 @@ def close_books(
         *referee.judge(found, scenario, own_plc),
         referee.strays(world, own_plc),
         *report.station_findings(result, bool(troubles), alpha, timing),
+        report.script_finding(len(troubles), books.undone),
     ]

@@ -94,7 +94,9 @@ def simulate(
     rows = LedgerReader(config.ledger_path).newest(10_000_000)
     manifest = find_bundles(config.predict.models).newest["demo"].manifest
     roi = load_recipes(config)[config.gate.recipe].views[0].roi
-    books = Books(world, rows, plc, post, timing, config.camera[0].simulator, roi, manifest)
+    books = Books(
+        world, rows, plc, post, timing, saboteur.undone, config.camera[0].simulator, roi, manifest
+    )
     return close_books(plan.scenario, plan.belt, plan.troubles, plan.own_plc, books)
 
 

@@ -20,7 +20,8 @@ SILENCE = "silence"  # why PlcRules moves a part when its window ends
 
 
 def laned(moved: Moved, at_s: float) -> Laned:
-    return Laned((moved.part_id, moved.seq), moved.lane, moved.why == SILENCE, at_s)
+    key, silent = (moved.part_id, moved.seq), moved.why == SILENCE
+    return Laned(key, moved.lane, silent, at_s, moved.taken_ms)
 
 
 class OwnPlc:
@@ -41,9 +42,7 @@ class OwnPlc:
             LineTopics(scenario.layout.topics),
             SystemClock(),
             Random(),
-            PlcRules(
-                transport_ms=scenario.layout.transport_ms, ack_ms=scenario.before_camera_ms / 2
-            ),
+            PlcRules(transport_ms=scenario.layout.transport_ms, ack_ms=scenario.ack_ms),
             on_move=lambda moved: tell(laned(moved, now_s())),
         )
         self._lane_of = lane_of

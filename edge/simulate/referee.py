@@ -33,6 +33,7 @@ class Case:
     said: Said | None
     silent: bool
     pass_s: float | None  # when the rules of the line first said: pass
+    taken_ms: float  # of a pass: the slowest `trigger/ack`, after its trigger
     decision_s: float  # when the diverter had to be told
     diverter_s: float
     let_by: bool
@@ -51,9 +52,12 @@ class Case:
             return self.passed and self.excused and not own_plc
         return self.passed and self.pass_s <= self.diverter_s
 
-    def must_go_by(self, transport_s: float) -> bool:
-        """A pass that came early enough for every PLC."""
-        return self.pass_s is not None and self.pass_s <= self.decision_s - transport_s
+    def must_go_by(self, transport_s: float, own_plc: bool, tardy_ms: float) -> bool:
+        """A pass that came early enough for every PLC; another one than ours may be stricter
+        about the acknowledgement."""
+        if self.pass_s is None or (not own_plc and self.taken_ms > tardy_ms):
+            return False
+        return self.pass_s <= self.decision_s - transport_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +117,14 @@ def strays(world: World, own_plc: bool) -> Finding:
 
 def _case(part: Passed, world: World, belt: Belt, said: Mapping[Key, Said], excused: bool) -> Case:
     keys = frozenset(asked.key for asked in part.asked)
-    passes_s = [world.passes_s[key] for key in keys if key in world.passes_s]
+    passed = keys & world.passes_s.keys()
     return Case(
         number=part.number,
         keys=keys,
         said=_of(part.asked, said),
         silent=any(key in world.silent for key in keys),
-        pass_s=min(passes_s, default=None),
+        pass_s=min((world.passes_s[key] for key in passed), default=None),
+        taken_ms=max((world.taken_ms[key] for key in passed), default=0.0),
         decision_s=belt.when(part.number, Place.DECISION),
         diverter_s=belt.when(part.number, Place.DIVERTER),
         let_by=part.let_by,
@@ -148,11 +153,11 @@ def _apply(rule: _Rule, found: Sequence[Case]) -> Finding:
 
 
 def _rules(scenario: Scenario, own_plc: bool) -> list[_Rule]:
-    transport_s = scenario.layout.transport_ms / 1000
-    return [*_of_the_diverter(transport_s, own_plc), *_of_the_triggers(own_plc), *_OF_THE_VERDICTS]
+    return [*_of_the_diverter(scenario, own_plc), *_of_the_triggers(own_plc), *_OF_THE_VERDICTS]
 
 
-def _of_the_diverter(transport_s: float, own_plc: bool) -> list[_Rule]:
+def _of_the_diverter(scenario: Scenario, own_plc: bool) -> list[_Rule]:
+    transport_s, tardy_ms = scenario.layout.transport_ms / 1000, scenario.tardy_ack_ms
     return [
         _Rule(
             "only parts with a pass in time go by",
@@ -162,7 +167,7 @@ def _of_the_diverter(transport_s: float, own_plc: bool) -> list[_Rule]:
         ),
         _Rule(
             "every part with a pass in time goes by",
-            lambda case: not case.let_by and case.must_go_by(transport_s),
+            lambda case: not case.let_by and case.must_go_by(transport_s, own_plc, tardy_ms),
             "order 1 when the part is the diverter's reaction away, 0 when its rear has left",
             excusable=True,
         ),

@@ -112,6 +112,17 @@ def station_findings(
     ]
 
 
+def script_finding(faults: int, undone: Sequence[str]) -> Finding:
+    """A line that withstood a fault which never came has shown nothing. `undone`: what of the
+    script did not happen, and why."""
+    return Finding(
+        "every fault of the script happened, and ended",
+        len(undone),
+        faults,
+        "; ".join(undone),
+    )
+
+
 def _some_go_by(result: Mapping[str, Any]) -> bool:
     truth = result["truth"]
     good_by = truth["n_good"] - truth["overkill"]

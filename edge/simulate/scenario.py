@@ -171,6 +171,26 @@ class Scenario(Section):
         """So long after the trigger the part is still before the camera, at the highest speed."""
         return 1000 * self.parts.length_mm / 2 / self.conveyor.fastest_mm_s
 
+    @property
+    def frame_within_ms(self) -> float:
+        """The recipe's: what is left is for the trigger's way."""
+        return self.before_camera_ms / 4
+
+    @property
+    def ack_ms(self) -> float:
+        """Our own PLC's limit for `trigger/ack`; the last quarter is for this machine's delay."""
+        return self.before_camera_ms / 2
+
+    @property
+    def tardy_ack_ms(self) -> float:
+        """From here on another's PLC may refuse a pass, from `latest_ack_ms` on it must: later, the
+        picture may be of the next part."""
+        return self.before_camera_ms / 4
+
+    @property
+    def latest_ack_ms(self) -> float:
+        return self.before_camera_ms - self.frame_within_ms
+
 
 DEFAULT = Scenario(
     parts=Parts(count=100),

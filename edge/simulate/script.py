@@ -29,7 +29,7 @@ class Spell:
 
 
 def spells(faults: Sequence[Fault], belt: Belt) -> list[Spell]:
-    """Raises ConfigError if a fault waits for a part that never comes."""
+    """Raises ConfigError if a fault waits for a part or a time that never comes."""
     return [_spell(fault, belt) for fault in faults]
 
 
@@ -56,6 +56,11 @@ def _spell(fault: Fault, belt: Belt) -> Spell:
 def _begin_s(fault: Fault, belt: Belt) -> float:
     if fault.at_part is None:
         assert fault.at_s is not None
+        if fault.at_s >= belt.ends_s:
+            raise ConfigError(
+                f"fault {fault.what}: at_s {fault.at_s:g}, but the last part is out at "
+                f"{belt.ends_s:.1f} s"
+            )
         return fault.at_s
     if fault.at_part >= belt.parts:
         raise ConfigError(

@@ -82,7 +82,7 @@ class TheirPlc:
             LineTopics(scenario.layout.topics),
             SystemClock(),
             Random(),
-            PlcRules(transport_ms=scenario.layout.transport_ms),
+            PlcRules(transport_ms=scenario.layout.transport_ms, ack_ms=scenario.latest_ack_ms),
             on_move=lambda moved: tell(laned(moved, now_s())),
             overhears=self._overheard,
         )

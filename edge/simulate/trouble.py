@@ -11,10 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
+import psutil
 import structlog
 
 from edge.clock import SystemClock
 from edge.config import Plc
+from edge.core.errors import LinegateError
 from edge.core.topics import LineTopics
 from edge.plc.broker import Broker
 from edge.plc.link import line_endpoint
@@ -59,7 +61,8 @@ class Hands:
         self._plc = plc
 
     def do(self, act: Act) -> None:
-        """Begin or end a trouble; a broker takes its time to come back."""
+        """Begin or end a trouble; a broker takes its time to come back. Raises LinegateError where
+        there is nothing to break, and whatever the system has against it."""
         log.info("trouble", what=act.trouble, begins=act.begins)
         if act.trouble in _CAMERA:
             self._blind_camera(_CAMERA[act.trouble], act.begins)
@@ -82,13 +85,22 @@ class Hands:
         beside.replace(self._faults)
 
     def _signal(self, act: Act) -> None:
-        pid = self._jobs.pid(_JOBS[act.trouble])
+        job = _JOBS[act.trouble]
         number = signal.SIGKILL
         if not act.trouble.is_a_blow:
             number = signal.SIGSTOP if act.begins else signal.SIGCONT
-        if pid is not None:
-            with suppress(ProcessLookupError):  # it is just being started again
-                os.kill(pid, number)
+        try:
+            _send(self._jobs.pid(job), number)
+        except (ProcessLookupError, psutil.NoSuchProcess):  # it is just being started again
+            if act.begins:
+                raise LinegateError(f"{job} was not running") from None
+
+
+def _send(pid: int | None, number: signal.Signals) -> None:
+    """Raises ProcessLookupError or NoSuchProcess if nobody is there to take it."""
+    if pid is None or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+        raise ProcessLookupError
+    os.kill(pid, number)
 
 
 class Babbler:
@@ -98,6 +110,7 @@ class Babbler:
     def __init__(
         self, settings: Plc, topics: LineTopics, plc: VirtualPlc, latest: deque[Key]
     ) -> None:
+        self.said = 0  # messages that went out
         self._plc = plc
         self._latest = latest
         self._topics = (topics.trigger, topics.ack, topics.recipe, topics.level)
@@ -111,7 +124,7 @@ class Babbler:
 
     def burst(self) -> None:
         for topic in self._topics:
-            self._session.send(topic, b'{"v":1,"part_id":"\x00","seq":-1,"who":[[[')
+            self.said += self._session.send(topic, b'{"v":1,"part_id":"\x00","seq":-1,"who":[[[')
         for _, seq in tuple(self._latest):
             with suppress(KeyError):  # long forgotten
                 self._plc.repeat(seq)
@@ -128,6 +141,7 @@ class Saboteur:
         self._thread = threading.Thread(target=self._run, name="saboteur", daemon=True)
         self._origin_ns = 0
         self._begun: set[Trouble] = set()
+        self._failed: list[str] = []
 
     def start(self, origin_ns: int) -> None:
         """The script's time 0 on the monotonic clock."""
@@ -142,6 +156,12 @@ class Saboteur:
         for act in self._script:
             if not act.begins and act.trouble in self._begun:
                 self._do(act)
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """What of the script did not happen, and why: to be read after `close`."""
+        never = [f"{_named(act)} the run was over before" for act in self._script if act.begins]
+        return (*self._failed, *never)
 
     def _run(self) -> None:
         while self._script and not self._stop.is_set():
@@ -159,5 +179,16 @@ class Saboteur:
             self._begun.add(act.trouble)
         try:
             self._hands.do(act)
-        except Exception:  # the top of a thread: the other troubles must still end
+            self._refuse_if_unheard(act)
+        except Exception as error:  # the top of a thread: the other troubles must still end
             log.exception("trouble failed", what=act.trouble)
+            self._failed.append(f"{_named(act)} {error or repr(error)}")
+
+    def _refuse_if_unheard(self, act: Act) -> None:
+        said = self._babbler is not None and self._babbler.said
+        if act.trouble is Trouble.PLC_BABBLING and not act.begins and not said:
+            raise LinegateError("nothing of it reached the broker")
+
+
+def _named(act: Act) -> str:
+    return f"{act.trouble}{'' if act.begins else ', its end'}, at {act.at_s:.1f} s:"

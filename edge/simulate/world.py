@@ -39,6 +39,7 @@ class Laned:
     lane: Lane
     silent: bool  # the window ended without a verdict
     at_s: float
+    taken_ms: float | None = None  # so long after its trigger the gate took the part
 
 
 Event = Ordered | Asked | Laned
@@ -62,6 +63,7 @@ class World:
         self.parts = [Passed(number) for number in range(belt.parts)]
         self.strays: list[Asked] = []  # triggers while no part stood before the camera
         self.passes_s: dict[Key, float] = {}  # when the rules first said: pass
+        self.taken_ms: dict[Key, float] = {}  # of these, how long after the trigger
         self.silent: set[Key] = set()
         self.latest: deque[Key] = deque(maxlen=2)  # triggers
         self._belt = belt
@@ -83,9 +85,10 @@ class World:
                 number = self._belt.before_camera(at_s)
                 asked = self.strays if number is None else self.parts[number].asked
                 asked.append(event)
-            case Laned(key, lane, silent, at_s):
+            case Laned(key, lane, silent, at_s, taken_ms):
                 if lane is Lane.PASS:
                     self.passes_s.setdefault(key, at_s)
+                    self.taken_ms.setdefault(key, taken_ms or 0.0)
                 if silent:
                     self.silent.add(key)
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter, ValidationError
 
 from edge.core.errors import LinegateError
+from edge.core.orders import CameraFigures, PixelFigures, ViewFigures
 from edge.core.preprocess import Image
 from edge.core.recipe import Recipe, ReferenceRegion, View
-from edge.watch.patch import Reference, compare, judge, region_of
+from edge.watch.patch import PatchFigures, Reference, compare, judge, region_of
 from edge.watch.pixels import Pixel, PixelWatch
 from edge.watch.reference import FRAMES, StoredReference, made_of
 
@@ -59,6 +60,7 @@ class _Watched:
     camera: str
     reference: Reference | None
     votes: dict[str, Vote] = field(default_factory=dict)
+    figures: ViewFigures | None = None  # of its newest frame
     making: list[Image] | None = None  # regions for a new reference, once a person asked for one
     who: str = ""
     seen_at: int = 0  # counted in frames of its camera
@@ -96,9 +98,10 @@ class CameraHealth:
             patch = region_of(image, view.reference)
         except LinegateError as error:
             watched.lacks["camera_unwatched"] = f"recipe {recipe.name}, view {view.name}: {error}"
+            watched.figures = None
             return []
         taken = self._make(recipe, view, patch) if watched.making is not None else []
-        self._compare(watched, patch, view.reference, f"recipe {recipe.name}, view {view.name}")
+        self._compare(watched, patch, recipe, view)
         return taken
 
     def look_at_pixels(self, camera: str, frame: Image) -> None:
@@ -110,7 +113,7 @@ class CameraHealth:
         """The causes that hold now, each with its detail."""
         found: dict[str, str] = {}
         for (recipe, view), watched in self._watched.items():
-            if self._frames[watched.camera] - watched.seen_at > RECENT:
+            if not self._is_recent(watched):
                 continue
             for code, vote in watched.votes.items():
                 if vote.holds:
@@ -121,6 +124,24 @@ class CameraHealth:
             if new := self._new_pixels(camera):
                 found.setdefault("camera_pixels", f"camera {camera}: {_told(sorted(new))}")
         return found
+
+    @property
+    def figures(self) -> CameraFigures:
+        """What is measured now, whether or not it is beyond a limit."""
+        watched = [one for one in self._watched.values() if self._is_recent(one)]
+        return CameraFigures(
+            views=tuple(one.figures for one in watched if one.figures is not None),
+            pixels=tuple(
+                PixelFigures(
+                    camera=name, new=len(self._new_pixels(name)), accepted=len(self._known(name))
+                )
+                for name, watch in self._pixels.items()
+                if watch.saw_all
+            ),
+        )
+
+    def _is_recent(self, watched: _Watched) -> bool:
+        return self._frames[watched.camera] - watched.seen_at <= RECENT
 
     def _watch(self, recipe: Recipe, view: View) -> _Watched:
         spot = (recipe.name, view.name)
@@ -136,14 +157,16 @@ class CameraHealth:
             return None
         return stored.reference() if stored.fits(view) else None
 
-    def _compare(
-        self, watched: _Watched, patch: Image, limits: ReferenceRegion, where: str
-    ) -> None:
+    def _compare(self, watched: _Watched, patch: Image, recipe: Recipe, view: View) -> None:
+        assert view.reference is not None
         watched.lacks.pop("camera_unwatched", None)
         if watched.reference is None:
+            where = f"recipe {recipe.name}, view {view.name}"
             watched.lacks["camera_unwatched"] = f"{where} has no reference"
             return
-        for code, problem in judge(compare(patch, watched.reference), limits).items():
+        found = compare(patch, watched.reference)
+        watched.figures = _shown(found, watched.reference, view.reference, recipe.name, view)
+        for code, problem in judge(found, view.reference).items():
             watched.votes.setdefault(code, Vote()).take(problem)
 
     def _make(self, recipe: Recipe, view: View, patch: Image) -> list[Remember]:
@@ -181,6 +204,23 @@ class CameraHealth:
             text = self._remembered.get(_pixels_key(camera), "[]")
             self._accepted[camera] = _PIXELS.validate_json(text)
         return self._accepted[camera]
+
+
+def _shown(
+    found: PatchFigures, reference: Reference, limits: ReferenceRegion, recipe: str, view: View
+) -> ViewFigures:
+    return ViewFigures(
+        recipe=recipe,
+        view=view.name,
+        camera=view.camera,
+        moved_px=round(found.moved_px, 2) if found.is_found else None,
+        moved_max_px=limits.moved_max_px,
+        sharpness=round(found.sharpness, 3) if found.is_found else None,
+        sharpness_min=limits.sharpness_min,
+        light=round(found.light, 3),
+        light_max=limits.light_max,
+        reference_light=round(reference.light, 1),
+    )
 
 
 def _reference_key(spot: Spot) -> str:

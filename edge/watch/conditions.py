@@ -128,6 +128,11 @@ CAUSES = {
         "the codes of parts cannot be used",
         "look at the last reworks on the page: check the marking, the lens and the code's region",
     ),
+    "frames_late": Cause(
+        None,
+        "pictures are taken too long after their trigger",
+        "look for other load on the box; if parts stand still, set the recipe's frame_within_ms",
+    ),
     "images_stopped": Cause(
         None,
         "images are no longer kept, for lack of disk",

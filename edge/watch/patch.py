@@ -47,6 +47,15 @@ class PatchFigures:
     clipped: float  # share of the mark that is black or white now and was not
 
     @property
+    def is_lit(self) -> bool:
+        """Whether place and focus can be judged at all."""
+        return self.light >= DARK and self.clipped <= CLIPPED_MAX
+
+    @property
+    def is_found(self) -> bool:
+        return self.is_lit and self.match >= MATCH_MIN
+
+    @property
     def moved_px(self) -> float:
         return float(np.hypot(self.right_px, self.down_px))
 
@@ -87,10 +96,10 @@ def judge(figures: PatchFigures, limits: ReferenceRegion) -> dict[str, str | Non
     """What is wrong, by cause, with figure and limit; None where all is well. A cause of which
     this frame says nothing is left out: in the dark there is no position."""
     said = {"camera_exposure": _light_problem(figures, limits)}
-    if figures.light < DARK or figures.clipped > CLIPPED_MAX:
+    if not figures.is_lit:
         return said
     said["camera_moved"] = _place_problem(figures, limits)
-    if figures.match >= MATCH_MIN:
+    if figures.is_found:
         said["camera_defocused"] = _focus_problem(figures, limits)
     return said
 

@@ -78,6 +78,7 @@ class PixelWatch:
 
     def __init__(self, band_px: int = BAND_PX) -> None:
         self.found: frozenset[Pixel] = frozenset()
+        self.saw_all = False  # of the frame, at least once
         self._band_px = band_px
         self._size: tuple[int, ...] = ()
         self._band = 0
@@ -88,6 +89,7 @@ class PixelWatch:
         if frame.shape != self._size:
             self._size = frame.shape
             self.found, self._band, self._seen = frozenset(), 0, _Seen(())
+            self.saw_all = False
         top, bottom = self._rows()
         band = frame[max(0, top - _EDGE) : bottom + _EDGE]
         if self._seen.frames == 0:
@@ -112,7 +114,9 @@ class PixelWatch:
         here = {(x, y) for x, y in kept | new if top <= y < bottom}
         self.found = frozenset(elsewhere | here)
         self._seen = _Seen(())
-        self._band = 0 if bottom == self._size[0] else self._band + 1
+        last = bottom == self._size[0]
+        self.saw_all = self.saw_all or last
+        self._band = 0 if last else self._band + 1
 
 
 def _around(levels: Image) -> Image:

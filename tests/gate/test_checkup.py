@@ -9,6 +9,7 @@ from marks import LIMITS, mark
 
 from edge.core.clock import ns
 from edge.core.errors import NotDurable
+from edge.core.orders import CameraFigures
 from edge.core.recipe import Recipe, View
 from edge.gate.checkup import PIXELS_EVERY_MS, ROOM, Checkup
 from edge.gate.events import Seen
@@ -170,3 +171,13 @@ def test_what_held_before_the_checkup_failed_still_holds():
     rig.checkup.close()
     assert "camera_moved" not in {code for noticed in rig.told[-1:] for code in noticed.cleared}
     assert "camera_moved" in rig.checkup._told
+
+
+def test_figures_can_be_asked_for_as_of_the_last_frame(rig):
+    assert rig.checkup.figures() == CameraFigures()
+    rig.reference()
+    rig.see(6, 0)
+    (view,) = rig.checkup.figures().views
+    assert (view.recipe, view.view) == ("disc", "top") and view.moved_px == pytest.approx(
+        6, abs=0.3
+    )

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ class FakePredictor:
 class Rig:
     waits_ms = 0.0  # for other parts, between the frame and the model
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, delay_ms: float | None = None) -> None:
         self.clock = FakeClock(ns(1000))
         self.camera = FakeCamera(self.clock)
         self.predictor = FakePredictor(manifest.sha256)
@@ -101,6 +102,7 @@ class Rig:
         self.eye = Eye(
             {"main": steady},
             {"main": 0.1},
+            {"main": delay_ms},
             self.predictor,
             ["toy"],
             self.clock,  # type: ignore[arg-type]
@@ -175,6 +177,30 @@ def test_frame_exposed_when_the_part_has_moved_on_is_stale(rig: Rig) -> None:
     assert missing(rig.look()) == {None}
     rig.camera.early_ms = -79
     assert missing(rig.look(within)) == {None}
+
+
+def test_recipe_without_a_limit_gets_the_cameras_own_and_the_boxs(tmp_path: Path) -> None:
+    rig = Rig(make_bundle(tmp_path / "toy"), delay_ms=20)
+    rig.camera.early_ms = -71
+    top, side = rig.look().seen.looks
+    assert (top.missing, side.missing) == (Reason.STALE_FRAME, None)  # the second may be later
+    rig.camera.early_ms = -69
+    assert missing(rig.look()) == {None}
+
+
+def test_station_says_that_frames_are_late_after_three_parts_and_takes_it_back(rig: Rig) -> None:
+    within = RECIPE.model_copy(update={"frame_within_ms": 80.0})
+    rig.camera.early_ms = -90
+    raised = [dict(rig.look(within).noticed.raised).get("frames_late") for _ in range(3)]
+    assert raised == [None, None, "main: exposed 90 ms after the trigger, 80 are allowed"]
+    rig.camera.early_ms = 0
+    assert "frames_late" in rig.look(within).noticed.cleared
+
+
+def test_camera_without_frames_is_not_called_late_nor_in_time(rig: Rig) -> None:
+    rig.camera.fails = CameraLost("cable")
+    noticed = rig.look().noticed
+    assert "frames_late" not in {*noticed.cleared, *dict(noticed.raised)}
 
 
 def test_black_frame_is_unusable_but_scored_for_the_record(rig: Rig) -> None:

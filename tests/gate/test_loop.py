@@ -11,7 +11,7 @@ from edge.core.clock import ns
 from edge.core.decide import FreshFrame, Look, Prediction
 from edge.core.errors import NotDurable
 from edge.core.messages import StateWord, Trigger, Verdict
-from edge.core.orders import Answer
+from edge.core.orders import Answer, CameraFigures, PixelFigures
 from edge.gate import events as ev
 from edge.gate.loop import INBOX, Died, InspectionLoop, LinkChanged, ReferenceAsked, StatusAsked
 from edge.gate.outcomes import Outcome
@@ -77,6 +77,10 @@ class FakeCheckup:
 
     def take_reference(self, recipe: str, who: str) -> str | None:
         return None if recipe == "disc" else f"no recipe is named {recipe!r}"
+
+    def figures(self) -> CameraFigures:
+        pixels = PixelFigures(camera="main", new=1, accepted=2)
+        return CameraFigures(pixels=(pixels,))
 
 
 class Rig:
@@ -228,6 +232,12 @@ def test_status_tells_state_causes_and_counts(rig: Rig) -> None:
     assert status is not None
     assert (status.in_flight, [c.code for c in status.conditions]) == (1, ["camera_lost"])
     assert status.counters["accepted"] == 1
+
+
+def test_status_tells_the_figures_behind_the_cameras_causes(rig: Rig) -> None:
+    rig.run(StatusAsked(1))
+    status = rig.replies[-1].status
+    assert status is not None and status.camera_figures == rig.checkup.figures()
 
 
 def test_status_tells_what_each_camera_counted_last(rig: Rig) -> None:

@@ -36,7 +36,7 @@ from edge.core.messages import (
     Verdict,
     VerdictMessage,
 )
-from edge.core.orders import Answer, ReviewOrder, SetLevelOrder
+from edge.core.orders import Answer, CameraFigures, ReviewOrder, SetLevelOrder
 from edge.core.preprocess import to_input
 from edge.core.recipe import Recipe, View
 from edge.core.records import ImageEvent, InspectionRecord, ViewRecord
@@ -189,6 +189,9 @@ class Checkup:
 
     def take_reference(self, recipe: str, who: str) -> str | None:
         return None
+
+    def figures(self) -> CameraFigures:
+        return CameraFigures()
 
 
 @dataclass
@@ -351,7 +354,8 @@ class Eyes:
         self.camera = Camera(self.clock, camera_ms)
         cameras = {"main": SteadyCamera(self.camera, "main", self.clock)}  # type: ignore[arg-type]
         model = Predictor(self.clock, model_ms)
-        eye = Eye(cameras, {"main": 0.1}, model, ["toy"], self.clock)  # type: ignore[arg-type]
+        waits = ({"main": 0.1}, {"main": None})
+        eye = Eye(cameras, *waits, model, ["toy"], self.clock)  # type: ignore[arg-type]
         self.posted: queue.Queue[object] = queue.Queue(1000)
         post = self.posted.put
         self.thread = EyeThread(eye, cameras, self.judge, post, 100, self.clock)

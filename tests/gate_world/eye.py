@@ -107,7 +107,7 @@ class Eye:
         exposed_ns = request.triggered_ns + round(view.after_ms * 1e6)
         name = view.look.view
         (view_of,) = (one for one in request.recipe.views if one.name == name)
-        looked = Looked(view_of, Frame(NOTHING, 0, exposed_ns))
+        looked = Looked(view_of, frame=Frame(NOTHING, 0, exposed_ns))
         looked.overtaken(min(later, default=None), request.triggered_ns)
         if looked.missing is None:
             return view.look
@@ -124,7 +124,7 @@ class Eye:
         after_ms = ms(start_ns - request.triggered_ns)
         if self._random.random() < 0.005:
             after_ms = -1.0
-        stale = untimely(after_ms, request.recipe)
+        stale = untimely(after_ms, request.recipe.frame_lead_ms, request.recipe.frame_within_ms)
         if stale is not None:
             self._world.count(f"a frame {'before' if after_ms < 0 else 'long after'} its trigger")
             return View(Look(name, missing=Reason.STALE_FRAME), after_ms, False)

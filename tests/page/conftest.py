@@ -19,7 +19,15 @@ from edge.clock import SystemClock
 from edge.config import StationConfig
 from edge.core.errors import LinegateError
 from edge.core.messages import By, Level, Reason, StateMessage, StateWord, Verdict, VerdictMessage
-from edge.core.orders import Answer, Condition, Order, ReviewOrder, SetLevelOrder, Status
+from edge.core.orders import (
+    Answer,
+    CameraFigures,
+    Condition,
+    Order,
+    ReviewOrder,
+    SetLevelOrder,
+    Status,
+)
 from edge.core.recipe import Recipe
 from edge.core.records import ImageEvent, InspectionRecord, ReviewRecord, ViewRecord
 from edge.page.app import make_app
@@ -135,6 +143,7 @@ class FakeGate:
             state=StateWord.READY, level=Level.PARTIAL, recipe=RECIPE.name, model="flange-3"
         )
         self.conditions: tuple[Condition, ...] = ()
+        self.figures = CameraFigures()
         self.received: list[Order] = []
         self._beats = itertools.count()
 
@@ -160,6 +169,7 @@ class FakeGate:
             heartbeat=next(self._beats),
             counters={"accepted": 1},
             cameras={"main": {"shots": 9, "frames": 8, "opened": 1, "missed_frames": 1}},
+            camera_figures=self.figures,
         )
 
     def _review(self, order: ReviewOrder) -> Answer:

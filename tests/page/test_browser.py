@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from edge.core.messages import Level, Reason, Verdict
+from edge.core.orders import CameraFigures, PixelFigures, ViewFigures
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = [
@@ -60,6 +61,29 @@ def is_live(page):
 
 def may_be_judged(page):
     page.wait_for_timeout(900)  # longer than page.js's ARM_MS
+
+
+@pytest.fixture
+def watched(gate):
+    """Asked for before `site`, as its page remembers what the gate said."""
+    view = ViewFigures(
+        recipe="W" * 32, view="V" * 32, camera="C" * 32, moved_px=12.3, moved_max_px=3,
+        sharpness=None, sharpness_min=0.5, light=1.42, light_max=0.3, reference_light=201.4,
+    )  # fmt: skip
+    pixels = PixelFigures(camera="C" * 32, new=1234, accepted=56)
+    gate.figures = CameraFigures(views=(view,), pixels=(pixels,))
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_figures_of_the_cameras_fit_and_are_marked_beyond_their_limits(
+    browser, watched, site, size
+):
+    with looking(browser, site, **size) as page:
+        is_live(page)
+        assert "12.3 px off" in page.inner_text("#cameras")
+        assert page.locator("#cameras .beyond svg").count() == 3
+        assert page.evaluate("document.documentElement.scrollWidth") == size["viewport"]["width"]
+        assert page.complaints == []
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])

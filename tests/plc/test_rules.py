@@ -35,10 +35,12 @@ CLEAN = {"missed": 0, "late": 0, "double": 0, "unmatched": 0, "unsafe_pass": 0}
 
 
 class Line:
-    """A PLC with a healthy station before it, and a shorthand for what happens."""
+    """A PLC with a healthy station before it, and a shorthand for what happens. Its parts stand
+    still, but for the tests of a moving belt."""
 
-    def __init__(self) -> None:
-        self.rules = PlcRules(transport_ms=50, review_s=10, heartbeat_ms=250)
+    def __init__(self, **moving: float) -> None:
+        rules = {"ack_ms": None, **moving}
+        self.rules = PlcRules(transport_ms=50, review_s=10, heartbeat_ms=250, **rules)
         self.beats = 0
         self.at(0, StateMessage(state=StateWord.READY))
         self.beat(0)
@@ -359,10 +361,8 @@ def test_memory_is_bounded(line):
 
 
 @pytest.mark.parametrize(("acked_ms", "lane"), [(30, Lane.PASS), (31, Lane.REWORK)])
-def test_on_a_moving_belt_a_trigger_that_was_taken_late_cannot_pass(line, acked_ms, lane):
-    line.rules = PlcRules(transport_ms=50, ack_ms=20)
-    line.at(0, StateMessage(state=StateWord.READY))
-    line.beat(0)
+def test_on_a_moving_belt_a_trigger_that_was_taken_late_cannot_pass(acked_ms, lane):
+    line = Line(ack_ms=20)
     line.send(10)
     line.ack(acked_ms)
     line.ack(acked_ms + 1)  # delivered twice: the first one counts
@@ -372,10 +372,32 @@ def test_on_a_moving_belt_a_trigger_that_was_taken_late_cannot_pass(line, acked_
     assert line.counts()
 
 
-def test_on_a_moving_belt_a_pass_without_an_ack_cannot_pass(line):
-    line.rules = PlcRules(transport_ms=50, ack_ms=20)
-    line.at(0, StateMessage(state=StateWord.READY))
-    line.beat(0)
+def test_on_a_moving_belt_a_pass_without_an_ack_cannot_pass():
+    line = Line(ack_ms=20)
     line.send(10)
     line.verdict(15)
     assert line.lane is Lane.REWORK
+
+
+@pytest.mark.parametrize(("acked_ms", "lane"), [(110, Lane.PASS), (111, Lane.REWORK)])
+def test_plc_whose_programmer_set_nothing_is_protected(acked_ms, lane):
+    line = Line()
+    line.rules = PlcRules()
+    line.at(0, StateMessage(state=StateWord.READY))
+    line.beat(0)
+    line.send(10)
+    line.ack(acked_ms)
+    line.verdict(112)
+    assert line.lane is lane
+
+
+def test_person_cannot_pass_a_part_whose_trigger_was_taken_late():
+    """The picture that the person saw is of another part."""
+    line = Line(ack_ms=20)
+    line.send(10)
+    line.verdict(40, Verdict.REVIEW)
+    line.ack(41)
+    line.beat(500)
+    line.verdict(600, by=By.HUMAN)
+    assert line.lane is Lane.REWORK
+    assert line.rules.summary()["taken_late"] == 1

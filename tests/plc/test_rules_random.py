@@ -40,9 +40,10 @@ from edge.plc.rules import (
     Unsent,
 )
 
-WINDOW_MS, REVIEW_MS, BEAT_MS = 150, 2000, 250
+WINDOW_MS, REVIEW_MS, BEAT_MS, ACK_MS = 150, 2000, 250, 100
 backs = st.sampled_from([0, 0, 0, 1, 2])  # how many parts ago; there may not be one
 mostly = st.sampled_from([True, True, True, False])
+acks_ms = st.sampled_from([0, 0, 20, ACK_MS, ACK_MS + 1, None])
 lags = st.sampled_from([0, 1, 20, 20, 100, 149, 151, 400, 999, 1001, 2100])
 
 
@@ -51,12 +52,15 @@ class AnyGate(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rules = self.Rules(transport_ms=50, review_s=REVIEW_MS / 1000, heartbeat_ms=BEAT_MS)
+        self.rules = self.Rules(
+            transport_ms=50, review_s=REVIEW_MS / 1000, heartbeat_ms=BEAT_MS, ack_ms=ACK_MS
+        )
         self.now = 0
         self.beats = 0
         self.beat_at: int | None = None
         self.state: StateWord | None = None
         self.sent: dict[int, int] = {}  # seq -> when
+        self.taken: dict[int, int] = {}  # seq -> when the gate first said that it takes the part
         self.ids: dict[int, str] = {}  # seq -> the inspection the gate named first
         self.review_at: dict[int, int] = {}
         self.final: dict[int, Lane] = {}
@@ -80,6 +84,8 @@ class AnyGate(RuleBasedStateMachine):
         assert (answer.part_id, answer.seq) == (moved.part_id, moved.seq)
         assert self.ids.get(answer.seq, answer.inspection_id) == answer.inspection_id
         assert answer.by is not By.FAILSAFE
+        assert answer.seq in self.taken
+        assert self.taken[answer.seq] - self.sent[answer.seq] <= ACK_MS
         if answer.seq in self.review_at:
             assert answer.by is By.HUMAN
             assert self.now - self.review_at[answer.seq] <= REVIEW_MS
@@ -88,13 +94,14 @@ class AnyGate(RuleBasedStateMachine):
         assert self.state in (StateWord.READY, StateWord.DEGRADED)
         assert self.beat_at is not None and self.now - self.beat_at <= 4 * BEAT_MS
 
-    @rule(there=mostly, accepted=mostly)
-    def part_comes(self, there: bool, accepted: bool) -> None:
+    @rule(there=mostly, acked_ms=acks_ms)
+    def part_comes(self, there: bool, acked_ms: int | None) -> None:
         seq = len(self.sent)
         self.sent[seq] = self.now
         trigger = Trigger(part_id=f"P{seq}", seq=seq, deadline_ms=100)
         self.happen(Sent(trigger) if there else Unsent(trigger))
-        if accepted:
+        if acked_ms is not None:
+            self.now += acked_ms
             self.ack_comes(0, "a", None)
 
     def seq(self, back: int) -> int:
@@ -107,6 +114,12 @@ class AnyGate(RuleBasedStateMachine):
         if (seq := self.seq(back)) in self.sent:
             self.happen(Repeated(seq))
 
+    @rule(acked_ms=acks_ms, lag=lags)
+    def part_comes_and_is_good(self, acked_ms: int | None, lag: int) -> None:
+        self.part_comes(True, acked_ms)
+        self.time_passes(lag, beating=True)
+        self.verdict_comes(0, 0, "a", Verdict.PASS, By.MODEL, 1.0)
+
     @rule(lag=lags, beating=mostly)
     def time_passes(self, lag: int, beating: bool) -> None:
         self.now += lag
@@ -114,7 +127,7 @@ class AnyGate(RuleBasedStateMachine):
         if beating:
             self.heart_beats(True)
 
-    @rule(word=st.sampled_from([StateWord.READY] * 5 + [*StateWord]))
+    @rule(word=st.sampled_from([StateWord.READY] * 15 + [*StateWord]))
     def state_comes(self, word: StateWord) -> None:
         self.state = word
         self.happen(StateMessage(state=word))
@@ -128,10 +141,12 @@ class AnyGate(RuleBasedStateMachine):
             return
         self.happen(Heartbeat(counter=self.beats))
 
-    @rule()
-    def line_is_lost(self) -> None:
+    @rule(back=mostly)
+    def line_is_lost(self, back: bool) -> None:
         self.state = None
         self.happen(LineLost())
+        if back:  # and with it the retained state
+            self.state_comes(StateWord.READY)
 
     @rule(
         back=backs,
@@ -142,6 +157,8 @@ class AnyGate(RuleBasedStateMachine):
         seq = self.seq(back)
         if seq in self.sent and self.ids.get(seq, inspection) == inspection:
             self.ids[seq] = inspection
+            if refused is None:
+                self.taken.setdefault(seq, self.now)
         ack = TriggerAck(
             part_id=f"P{seq}",
             seq=seq,
@@ -187,6 +204,7 @@ class AnyGate(RuleBasedStateMachine):
         return (
             summary["plc"]["unsafe_pass"],
             summary["distrusted"],
+            summary["taken_late"],
             summary["repeated"],
             summary["lanes"]["pass"],
         )
@@ -232,12 +250,17 @@ class BlindFaith(PlcRules):
         return True
 
 
+class AnyTime(PlcRules):
+    def _taken_late(self, part) -> bool:
+        return False
+
+
 class NoMemory(PlcRules):
     def _too_late(self, part, message) -> None:
         pass
 
 
-@pytest.mark.parametrize("rules", [NoTimer, AnyInspection, AnyPart, BlindFaith, NoMemory])
+@pytest.mark.parametrize("rules", [NoTimer, AnyInspection, AnyPart, BlindFaith, AnyTime, NoMemory])
 def test_planted_mistake_is_found(rules):
     class Mistaken(AnyGate):
         Rules = rules

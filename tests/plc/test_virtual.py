@@ -93,7 +93,7 @@ def play(broker, topics, clock, verdict):
             topics,
             clock,
             Random(6),
-            rules=PlcRules(heartbeat_ms=1000 * BEAT_S * 4, **rules),
+            rules=PlcRules(heartbeat_ms=1000 * BEAT_S * 4, **{"ack_ms": 2000, **rules}),
             on_move=on_move,
         )
         opened.append(plc)
@@ -218,7 +218,8 @@ def test_overhearing_plc_goes_by_the_triggers_of_another_and_says_nothing(
     gate, plc = play(lambda trigger: Verdict.REWORK if trigger.seq % 2 else Verdict.PASS)
     third = VirtualPlc(
         Plc(port=broker.port), topics, clock, Random(7),
-        rules=PlcRules(heartbeat_ms=1000 * BEAT_S * 4), on_move=moves.append, overhears=take,
+        rules=PlcRules(heartbeat_ms=1000 * BEAT_S * 4, ack_ms=2000), on_move=moves.append,
+        overhears=take,
     )  # fmt: skip
     try:
         assert third.start().wait_ready(10)

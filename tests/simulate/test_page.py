@@ -32,6 +32,7 @@ def test_every_promise_is_on_the_page_with_its_mend(small, belt: Belt, world: Wo
         *referee.judge([], small(), own_plc=True),
         referee.strays(world, own_plc=True),
         *report.station_findings(figures, False, 0.05, timing),
+        report.script_finding(0, ()),
     ]
     names = [finding.rule.partition(":")[0] for finding in found]
     assert [name for name in names if f"| {name} |" not in TEXT] == []

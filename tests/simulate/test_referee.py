@@ -30,6 +30,7 @@ class Run:
         self.asked = {n: Asked(key(n), 5.5 + 2 * n) for n in range(5)}
         self.said = {key(n): said for n, said in enumerate(WORDS)}
         self.passes = {0: 5.6, 2: 9.6}  # when the rules said pass
+        self.taken_ms: dict[int, float] = {}  # of these; the others are acknowledged at once
         self.let_by = {0, 2}
         self.orders: list[Ordered] = []
         self.silent: set[int] = set()
@@ -38,7 +39,10 @@ class Run:
     def findings(self, own_plc: bool = True) -> dict[str, Finding]:
         world = World(self.belt, Diverter(0.05))
         events = [asked for asked in self.asked.values() if asked is not None]
-        events += [Laned(key(n), Lane.PASS, False, at) for n, at in self.passes.items()]
+        events += [
+            Laned(key(n), Lane.PASS, False, at, self.taken_ms.get(n, 1.0))
+            for n, at in self.passes.items()
+        ]
         events += [Laned(key(n), Lane.REWORK, True, 9.0) for n in self.silent]
         for number in self.let_by:
             at_s = 10 + 2 * number
@@ -70,6 +74,18 @@ EVERY = "every part with a pass in time goes by"
 
 def test_line_that_does_what_the_gate_says_breaks_nothing(run: Run) -> None:
     assert run.broken() == {}
+
+
+@pytest.mark.parametrize(
+    ("taken_ms", "own_plc", "found"), [(126, False, False), (124, False, True), (126, True, True)]
+)
+def test_only_another_plc_may_throw_a_part_whose_trigger_was_taken_slowly(
+    run: Run, taken_ms: float, own_plc: bool, found: bool
+) -> None:
+    """From a quarter of the half second on, for which the part still stands before the camera."""
+    run.taken_ms[0] = taken_ms
+    run.let_by.remove(0)
+    assert (EVERY in run.broken(own_plc)) is found
 
 
 def test_part_that_goes_by_in_spite_of_its_rework_is_found(run: Run) -> None:

@@ -7,7 +7,14 @@ from edge.config import SimulatorSettings
 from edge.core.messages import Verdict
 from edge.demo.summary import Post
 from edge.simulate.referee import Case, Finding, Said
-from edge.simulate.report import Timing, as_json, figures, in_words, station_findings
+from edge.simulate.report import (
+    Timing,
+    as_json,
+    figures,
+    in_words,
+    script_finding,
+    station_findings,
+)
 
 SETTINGS = SimulatorSettings(defect_share=0.5)
 CLEAN = {"missed": 0, "late": 0, "double": 0, "unmatched": 0, "unsafe_pass": 0}
@@ -22,7 +29,7 @@ TIMING = Timing(late_ms=3.0, dropped=0)
 
 def case(number: int, let_by: bool) -> Case:
     said = Said(Verdict.PASS if let_by else Verdict.REWORK, True, None)
-    return Case(number, frozenset(), said, False, None, 1.0, 2.0, let_by, False, False)
+    return Case(number, frozenset(), said, False, None, 0.0, 1.0, 2.0, let_by, False, False)
 
 
 def result_of(cases: list[Case], **plc: object):
@@ -97,3 +104,12 @@ def test_words_name_the_parts_and_the_mend() -> None:
     assert "           -> mend it" in lines
     assert lines[-1] == "NOT ACCEPTED: 1 of 2 promises broken"
     assert [check["kept"] for check in as_json(result, found)["checks"]] == [True, False]
+
+
+def test_fault_that_did_not_happen_is_a_broken_promise_with_its_cause() -> None:
+    why = "gate_killed, at 16.0 s: gate was not running"
+    lines = in_words(result_of([]), [script_finding(2, (why,))])
+    assert "BROKEN     every fault of the script happened, and ended: 1 of 2" in lines
+    assert f"           -> {why}" in lines
+    assert lines[-1] == "NOT ACCEPTED: 1 of 1 promises broken"
+    assert script_finding(2, ()).kept

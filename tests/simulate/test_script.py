@@ -44,3 +44,9 @@ def test_trouble_for_what_is_not_ours_is_refused(small, what, own_plc, own_broke
     assert plan(scenario, own_plc=True, own_broker=True).troubles
     with pytest.raises(ConfigError, match="is not ours"):
         plan(scenario, own_plc, own_broker)
+
+
+def test_fault_after_the_last_part_is_refused(belt: Belt) -> None:
+    late = Fault(what=Trouble.GATE_KILLED, at_s=belt.ends_s)
+    with pytest.raises(ConfigError, match=r"the last part is out at 19\.0 s"):
+        spells((late,), belt)

@@ -4,11 +4,11 @@ import tempfile
 from pathlib import Path
 
 import click
+
+from edge import log
 from soak import report, rig
 from soak.books import goals
 from soak.plan import make_plan
-
-from edge import log
 
 PARTS_PER_S = 10.0
 SAMPLE_S = 10.0

@@ -13,8 +13,6 @@ from random import Random
 from typing import Any
 
 import click
-from soak.plan import Plan
-from soak.witness import Sighting, Witness
 
 from edge import log
 from edge.camera.parts import part_id
@@ -24,6 +22,8 @@ from edge.core.errors import LinegateError
 from edge.core.topics import LineTopics
 from edge.demo.station import DEADLINE_MS
 from edge.plc.virtual import VirtualPlc
+from soak.plan import Plan
+from soak.witness import Sighting, Witness
 
 READY_S, IDLE_S = 60.0, 5.0
 

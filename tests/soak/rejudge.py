@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from random import Random
 
-from soak.books import Key
-
 from edge.camera.parts import number_of
 from edge.config import load_recipes
 from edge.core.messages import Verdict
@@ -14,6 +12,7 @@ from edge.predict.bundle import Bundle, read_bundle
 from edge.predict.session import ModelSession
 from edge.simulate.pictures import Pictures
 from edge.store.reader import LedgerReader
+from soak.books import Key
 
 AGAIN = 300  # passed parts, taken at random: none wrong bounds the share below 1 % (95 %)
 

@@ -10,6 +10,7 @@ from edge.camera.faults import Faults
 from edge.camera.parts import defect_of
 from edge.camera.scene import Scene
 from edge.config import SimulatorSettings
+from edge.core.orders import PixelFigures
 from edge.core.quality import grey
 from edge.core.recipe import Recipe, ReferenceRegion, View
 from edge.watch import pixels
@@ -261,3 +262,41 @@ def test_every_fault_of_the_simulator_has_its_own_cause(faults, code) -> None:
         if n >= FRAMES:
             health.look_at_pixels("main", grey(image))
     assert set(health.holding) == {code}
+
+
+# ---- the figures behind it ----
+
+
+def test_figures_tell_place_focus_and_light_beside_their_limits(rig):
+    rig.see(1, 4, 0)
+    (view,) = rig.health.figures.views
+    assert view.moved_px == pytest.approx(4, abs=0.3) and view.moved_max_px == 3
+    assert view.sharpness == pytest.approx(1, abs=0.1) and view.sharpness_min == 0.5
+    assert view.light == pytest.approx(1, abs=0.05) and view.light_max == 0.3
+    assert 20 < view.reference_light < 230
+    assert (view.recipe, view.view, view.camera) == ("disc", "top", "main")
+
+
+def test_in_the_dark_only_the_light_is_told(rig):
+    rig.health.look(RECIPE, VIEW, np.full((100, 100), 2, np.uint8))
+    (view,) = rig.health.figures.views
+    assert (view.moved_px, view.sharpness) == (None, None) and view.light < 0.1
+
+
+def test_no_reference_and_no_recent_frame_are_no_figures(rig):
+    assert Rig().health.figures.views == ()
+    plain = Recipe(name="plain", model="toy", views=(VIEW.model_copy(update={"reference": None}),))
+    rig.see(RECENT + 1, recipe=plain)
+    assert rig.health.figures.views == ()
+
+
+def test_pixels_are_counted_once_all_of_the_frame_was_watched(rig):
+    rng = np.random.default_rng(1)
+    for n in range(pixels.FRAMES):
+        assert rig.health.figures.pixels == (), n
+        noise = rng.integers(90, 120, (100, 100)).astype(np.uint8)
+        noise[50, 60] = 255
+        rig.health.look_at_pixels("main", noise)
+    assert rig.health.figures.pixels == (PixelFigures(camera="main", new=1, accepted=0),)
+    rig.note(rig.health.take_reference(RECIPE, "ada"))
+    assert rig.health.figures.pixels == (PixelFigures(camera="main", new=0, accepted=1),)
