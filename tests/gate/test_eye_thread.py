@@ -32,7 +32,7 @@ class SlowEye:
     def take(self, request: LookAt) -> Taken:
         exposed_ns = request.triggered_ns + ns(self.exposed_after_ms)
         frame = Frame(np.zeros((4, 4), np.uint8), 1, exposed_ns)
-        return Taken(request, [Looked(RECIPE.views[0], frame)], 0.0, exposed_ns)
+        return Taken(request, [Looked(RECIPE.views[0], frame=frame)], 0.0, exposed_ns)
 
 
 class Judge:
@@ -132,7 +132,9 @@ def test_two_views_of_a_part_are_judged_side_by_side_and_told_together() -> None
     next_ns = rig.thread.next_trigger_ns
     lanes = Lanes(Together(), [None] * LANES, next_ns, posted.put, 8, rig.clock)  # type: ignore[arg-type, list-item]
     frame = Frame(np.zeros((4, 4), np.uint8), 1, request.triggered_ns)
-    lanes.take(Taken(request, [Looked(view, frame) for view in RECIPE.views], 0.0, rig.now_ns))
+    lanes.take(
+        Taken(request, [Looked(view, frame=frame) for view in RECIPE.views], 0.0, rig.now_ns)
+    )
     lanes.start()
     sight = posted.get(timeout=10)
     lanes.close()
