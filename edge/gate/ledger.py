@@ -4,9 +4,9 @@ Sans-I/O: `handle(event, now_ns)` returns effects and does nothing itself. The s
 the line (`loop.py`) and in the simulator that crashes, stalls and reorders everything.
 
 A part's way: Triggered -> opened in the store while it is looked at -> Seen -> decided ->
-committed -> told. Beside it stand the guards: at `due_ns` a part without verdict goes to rework
-at once, and a later revision of its record says so; a trigger whose opening is not durable by
-then is refused; nothing passes before its record is durable.
+committed -> told. Beside it stand the guards: at `due_ns` a part without verdict goes to rework,
+as a later revision of its record; a trigger whose opening is not durable by then is refused;
+nothing passes before its record is durable.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from edge.core.decide import (
     decide_by_person,
     final_verdict,
 )
-from edge.core.messages import By, OrderAck, Reason, Refusal, TriggerAck, Verdict
+from edge.core.messages import By, OrderAck, Reason, Refusal, Verdict
 from edge.core.orders import Answer
 from edge.gate import events as ev
 from edge.gate.disk import Disk
@@ -39,6 +39,7 @@ from edge.gate.part import (
     look_of,
     new_part,
     record_of,
+    refusal_of,
     review_of,
     window_ms,
     writes_of,
@@ -139,9 +140,10 @@ class Ledger:
 
     def _triggered(self, event: ev.Triggered, now_ns: int) -> list[Effect]:
         trigger, heard_ns = event.trigger, event.heard_ns or now_ns
-        known = self._shelf.known(trigger)
-        if known is not None:
+        if (known := self._shelf.known(trigger)) is not None:
             return answer_again(known, now_ns)
+        if (refused := self._shelf.refused(trigger)) is not None:
+            return [ev.Acknowledge(refused)]
         recipe = self._recipes.get(trigger.recipe or self.standing.recipe)
         if not self.accepting or self._disk.sick:
             return self._refuse(trigger.part_id, trigger.seq, Refusal.NOT_READY, heard_ns)
@@ -158,13 +160,14 @@ class Ledger:
 
     def _has_room_for(self, part: Part, now_ns: int) -> bool:
         """Whether it can be judged in time, and so can all that are on their way."""
-        if self.in_flight >= self._limits.max_in_flight:
-            return False
-        return self._pace.fits(part.due_ns, self._shelf.unseen_due_ns(), now_ns)
+        crowded = self.in_flight >= self._limits.max_in_flight
+        return not crowded and self._pace.fits(part.due_ns, self._shelf.unseen_due_ns(), now_ns)
 
     def _refuse(self, part_id: str, seq: int, refusal: Refusal, at_ns: int) -> list[Effect]:
+        """It stays refused if the broker brings it again: the line has sent it to rework."""
         self.counters["refused"] += 1
-        ack = TriggerAck(part_id=part_id, seq=seq, accepted=False, refused=refusal)
+        ack = refusal_of(part_id, seq, refusal)
+        self._shelf.refuse(ack)
         return [ev.Unseen(at_ns), ev.Acknowledge(ack)]
 
     def _already_known(self, event: ev.AlreadyKnown) -> list[Effect]:

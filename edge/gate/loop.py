@@ -36,6 +36,7 @@ from edge.gate import events as ev
 from edge.gate import outcomes
 from edge.gate.ledger import Ledger
 from edge.gate.outcomes import Outcome
+from edge.gate.part import refusal_of
 from edge.gate.sight import Noticed, Sight
 from edge.store.writes import AddAlarm, SetMeta, Write
 from edge.watch.conditions import OF_THE_MODEL, Conditions, alarm_message, alarm_record
@@ -162,9 +163,7 @@ class InspectionLoop:
         if isinstance(message, ev.Triggered):
             part_id, seq = message.trigger.part_id, message.trigger.seq
             self._look(ev.Unseen(message.heard_ns or self._clock.monotonic_ns()))
-            self._line.publish_ack(
-                TriggerAck(part_id=part_id, seq=seq, accepted=False, refused=Refusal.OVERLOAD)
-            )
+            self._line.publish_ack(refusal_of(part_id, seq, Refusal.OVERLOAD))
         return False
 
     def post(self, message: Incoming) -> bool:

@@ -188,6 +188,10 @@ def acceptance(part: Part) -> TriggerAck:
     )
 
 
+def refusal_of(part_id: str, seq: int, why: Refusal) -> TriggerAck:
+    return TriggerAck(part_id=part_id, seq=seq, accepted=False, refused=why)
+
+
 def duplicate(part: Part, inspection_id: str) -> TriggerAck:
     """The gate has, or had, this trigger already: as that inspection."""
     return TriggerAck(

@@ -1,12 +1,12 @@
-"""Where the ledger finds its parts: the open ones, and the last that were closed."""
+"""Where the ledger finds its parts: the open ones, and the last that were closed or refused."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from edge.core.messages import Trigger
+from edge.core.messages import Refusal, Trigger, TriggerAck
 from edge.gate.part import Part, Stage
 
-REMEMBERED = 1000  # closed parts whose answer is at hand; older ones are in the store
+REMEMBERED = 1000  # closed parts whose answer is at hand (older ones: the store), and refused ones
 
 
 class Shelf:
@@ -16,6 +16,7 @@ class Shelf:
         self._open: dict[str, Part] = {}
         self._closed: OrderedDict[str, Part] = OrderedDict()
         self._by_key: dict[tuple[str, int], Part] = {}
+        self._refused: OrderedDict[tuple[str, int], TriggerAck] = OrderedDict()
 
     def add(self, part: Part) -> None:
         self._open[part.inspection_id] = part
@@ -30,6 +31,18 @@ class Shelf:
     def known(self, trigger: Trigger) -> Part | None:
         """The part of this very trigger, open or closed."""
         return self._by_key.get((trigger.part_id, trigger.seq))
+
+    def refuse(self, ack: TriggerAck) -> None:
+        """This trigger was told no. A garbled one is forgotten: another part may be meant."""
+        if ack.refused is Refusal.BAD_MESSAGE:
+            return
+        self._refused[(ack.part_id, ack.seq)] = ack
+        while len(self._refused) > REMEMBERED:
+            self._refused.popitem(last=False)
+
+    def refused(self, trigger: Trigger) -> TriggerAck | None:
+        """What this very trigger was told before, if it was told no."""
+        return self._refused.get((trigger.part_id, trigger.seq))
 
     def close(self, part: Part) -> None:
         part.stage = Stage.CLOSED

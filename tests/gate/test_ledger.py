@@ -182,6 +182,19 @@ def test_more_parts_than_allowed_in_flight_are_refused(bench: Bench) -> None:
     assert refused.refused is Refusal.OVERLOAD
 
 
+def test_refused_trigger_that_comes_twice_stays_refused(bench: Bench) -> None:
+    refused = bench.trigger("P1", 1, recipe="unknown")
+    again = bench.trigger("P1", 1, recipe="disc")
+    assert again == [one for one in refused if isinstance(one, ev.Acknowledge)]
+    assert bench.ledger.counters["refused"] == 1 and bench.ledger.in_flight == 0
+    assert any(isinstance(one, ev.LookAt) for one in bench.trigger("P1", 2, recipe="disc"))
+
+
+def test_garbage_in_the_name_of_a_part_does_not_cost_it_its_verdict(bench: Bench) -> None:
+    bench.tell(ev.BadTrigger("P1", 1))
+    assert any(isinstance(one, ev.LookAt) for one in bench.trigger("P1", 1))
+
+
 def test_unknown_recipe_is_refused(bench: Bench) -> None:
     (refused,) = acks(bench.trigger(recipe="screw"))
     assert refused.refused is Refusal.UNKNOWN_RECIPE

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 from edge.core.clock import ns
 from edge.core.messages import Refusal, Trigger, TriggerAck, Verdict, VerdictMessage
 from gate_world import RECIPE
-from gate_world.line import ACK_MS, AFTER_REFUSAL, PASS_AFTER_REFUSAL
+from gate_world.line import ACK_MS, AFTER_REFUSAL, PASS_AFTER_LOST_REVIEW, PASS_AFTER_REFUSAL
 
 if TYPE_CHECKING:
     from gate_world.world import World
 
 TOLD_AGAIN = "the end of a review was told again after a restart"
+NO = (Refusal.OVERLOAD, Refusal.NOT_READY, Refusal.UNKNOWN_RECIPE)  # to a trigger well understood
 STANDS_MS = 26  # a part before the camera, at least; then it moves on
 
 
@@ -34,6 +35,7 @@ class PartBook:
     arrived_ns: int = 0  # the gate heard of it
     deadline_ms: int = 0
     acks: list[TriggerAck] = field(default_factory=list)
+    refused_by: object = None  # the life of the gate that said no
     told: list[Told] = field(default_factory=list)
 
 
@@ -61,7 +63,7 @@ class Books:
         self.parts[(trigger.part_id, trigger.seq)] = PartBook(self._world.now_ns, crowded)
 
     def arrived(self, trigger: Trigger) -> None:
-        """Of one that was refused it is a new try, with a new deadline."""
+        """Of one that an earlier life of the gate refused it is a new try, with a new deadline."""
         book = self.parts[(trigger.part_id, trigger.seq)]
         if not any(ack.accepted for ack in book.acks):
             book.arrived_ns = self._world.now_ns
@@ -71,6 +73,10 @@ class Books:
         book = self.parts.get((ack.part_id, ack.seq))
         if book is not None:
             book.acks.append(ack)
+            if ack.accepted and book.refused_by is self._world.loop:
+                self.wrong.append(f"{ack.part_id} was taken although it was refused")
+            if ack.refused in NO:
+                book.refused_by = self._world.loop
         if ack.refused is Refusal.DUPLICATE:
             self.asked = (ack.part_id, ack.seq)
 
@@ -135,7 +141,7 @@ class Books:
         borne = {
             "double": happened[TOLD_AGAIN] + happened[AFTER_REFUSAL],
             "unmatched": 0,
-            "unsafe_pass": happened[PASS_AFTER_REFUSAL],
+            "unsafe_pass": happened[PASS_AFTER_REFUSAL] + happened[PASS_AFTER_LOST_REVIEW],
         }
         return [
             f"the PLC counts {counted[what]} {what}"

@@ -32,8 +32,9 @@ TOPICS = LineTopics("p")
 TRANSPORT_MS = 200  # that the PLC grants: twice SLOW_MS, and the gate's longest standstill
 ACK_MS = 15  # within this the gate must have the trigger, or another part is seen
 SLOW_MS = 30  # at most, each way
-AFTER_REFUSAL = "a verdict came after a refusal"
-PASS_AFTER_REFUSAL = "a pass came after a refusal"
+AFTER_REFUSAL = "a verdict came after a refusal by an earlier life of the gate"
+PASS_AFTER_REFUSAL = "a pass came after a refusal by an earlier life of the gate"
+PASS_AFTER_LOST_REVIEW = "a person passed a part whose review was lost on its way"
 GARBAGE = (
     b"",
     b"\xff\xfe",
@@ -75,6 +76,8 @@ class Line:
             return
         payload = message.model_dump_json(exclude_none=True).encode()
         self._send("a verdict", lambda: self.plc.hear(Answer(message, payload)))
+        if message.verdict is Verdict.REVIEW:
+            self.plc.told_to_wait.add(message.seq)
 
     def publish_state(self, state: StateMessage) -> None:
         self._state = state
@@ -182,6 +185,7 @@ class Plc:
         self._line = line
         self._silent_until_ns = 0
         self._orders = 0
+        self.told_to_wait: set[int] = set()  # and has not heard of it yet
 
     def trigger(self, trigger: Trigger) -> None:
         """A part is in position."""
@@ -203,15 +207,20 @@ class Plc:
         if isinstance(event, TriggerAck) and event.accepted:
             self._world.count("an acceptance was heard")
         if isinstance(event, Answer):
-            self._note_refused(event.message)
+            self._note_gone(event.message)
         self._handle(event)
 
-    def _note_refused(self, message: VerdictMessage) -> None:
-        """A trigger that came twice: the first was refused, the second taken. The part has left."""
-        part = self.rules.part(message.seq)
+    def _note_gone(self, message: VerdictMessage) -> None:
+        """A verdict for a part that has left: refused before a restart of the gate; or passed by a
+        person, but `review` was lost with its connection, and the PLC never kept it waiting."""
+        passed, part = message.verdict is Verdict.PASS, self.rules.part(message.seq)
         if part is not None and part.refused:
             self._world.count(AFTER_REFUSAL)
-            self._world.happened[PASS_AFTER_REFUSAL] += message.verdict is Verdict.PASS
+            self._world.happened[PASS_AFTER_REFUSAL] += passed
+        if message.verdict is Verdict.REVIEW:
+            self.told_to_wait.discard(message.seq)
+        elif passed and message.seq in self.told_to_wait:
+            self._world.count(PASS_AFTER_LOST_REVIEW)
 
     def babble(self) -> None:
         """Garbage, and echoes of parts that are still to come."""
