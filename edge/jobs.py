@@ -17,6 +17,7 @@ from edge.clock import SystemClock
 from edge.config import StationConfig, load_recipes
 from edge.core.cli import on_signal
 from edge.core.errors import LinegateError
+from edge.core.garbage import spare_what_lasts
 from edge.core.orders import StatusOrder
 from edge.lock import job_lock
 from edge.supervisor import Task, own_command
@@ -61,6 +62,7 @@ def run_gate(config: StationConfig) -> None:
 
     with gate(config, SystemClock()) as loop:
         on_signal(loop.stop)
+        spare_what_lasts()
         loop.run()
 
 

@@ -47,10 +47,11 @@ class Sighting:
 
 class Witness(PlcRules):
     """Grants the network nothing: at the deadline a part without a verdict is rework, whatever
-    comes later. So no pass moves a part when its `valid_until` is over."""
+    comes later. So no pass moves a part when its `valid_until` is over. The trigger may reach the
+    gate late: the simulated camera shows the part that it is asked for."""
 
     def __init__(self, clock: Clock, transport_ms: float = 0.0) -> None:
-        super().__init__(transport_ms)
+        super().__init__(transport_ms, ack_ms=None)
         self.sightings: dict[int, Sighting] = {}
         self._wall = clock
 
