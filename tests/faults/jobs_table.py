@@ -9,6 +9,7 @@ from functools import partial
 from faults.fault import Fault, Hand
 from faults.judge import Meanwhile
 from faults.rig import WELL_S, Rig, feed_until
+from long import LONG
 
 from edge.core.messages import Reason
 from edge.jobs import page_alive
@@ -17,7 +18,7 @@ KILL, STOP, CONT = signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT
 HANG, HANG_MAIN = signal.SIGUSR1, signal.SIGUSR2  # hangable.py
 NO_MODEL = "the model does not answer"
 GONE = "the gate vanished from the broker"
-KILLS = 20
+KILLS = 20 if LONG else 6
 
 
 def hit(job: str, number: signal.Signals) -> Hand:
@@ -81,7 +82,7 @@ FAULTS = (
     the_gate("gate stopped", hit("gate", STOP)),
     the_gate("gate hung, all of it", hit("gate", HANG)),
     the_gate("gate's loop hung: no heartbeat, its other threads alive", hit("gate", HANG_MAIN)),
-    the_gate("gate killed 20 times at random", kill_the_gate_again_and_again),
+    the_gate("gate killed again and again, at random", kill_the_gate_again_and_again),
     the_post("post killed", hit("sync", KILL), back=replaced("sync")),
     the_post("post stopped", hit("sync", STOP), hit("sync", CONT)),
     the_post("post hung", hit("sync", HANG), hit("sync", KILL), back=replaced("sync")),

@@ -1,4 +1,4 @@
-"""Ten thousand parts to the trainer while the broker dies five times: nothing lost or doubled."""
+"""Thousands of parts to the trainer (ten with LINEGATE_LONG=1) while the broker dies five times: nothing lost or doubled."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from line import TestLine, station, wait_for
+from long import LONG
 
 from edge.core.post import Record
 from edge.core.records import Kind
@@ -16,7 +17,7 @@ from trainer.ingest.catalog import Catalog
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
-PARTS = 10_000
+PARTS = 10_000 if LONG else 2_500
 KILLS = 5
 DELIVER_S = 120
 
