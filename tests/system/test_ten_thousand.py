@@ -1,4 +1,5 @@
-"""Thousands of parts to the trainer (ten with LINEGATE_LONG=1) while the broker dies five times: nothing lost or doubled."""
+"""Thousands of parts to the trainer (ten with LINEGATE_LONG=1) while the broker dies five times:
+nothing lost or doubled."""
 
 import subprocess
 import sys
