@@ -30,11 +30,13 @@ from edge.gate.ledger import Ledger
 from edge.gate.loop import Died, InspectionLoop, Line
 from edge.gate.outcomes import of_note
 from edge.gate.pace import LANES
+from edge.gate.passing import Passing
 from edge.gate.recovery import closures, owed
 from edge.gate.rules import Limits, rules_of
 from edge.gate.sight import Noticed, Sight
 from edge.gate.standing import CHALLENGE_FAILED, Standing
 from edge.plc.gpio import RequestLines, libgpiod
+from edge.plc.inbound import BadMessage
 from edge.plc.link import LinkEvent, PlcLink
 from edge.plc.output import Outputs, WiredLine
 from edge.plc.panel import Arrived
@@ -158,11 +160,12 @@ def inspection_loop(
     kept: Memory,
     line: Line,
     reply: Callable[[int, Answer], None],
+    passing: Passing,
     clock: Clock,
     dead: Callable[[], str | None] = lambda: None,
 ) -> Iterator[InspectionLoop]:
-    """The loop with its eye and lanes, ready to `run`. `dead` names another thread that ended or
-    hangs."""
+    """The loop with its eye and lanes, ready to `run`. `passing` hears of every trigger; `dead`
+    names another thread that ended or hangs."""
     manifests = {n: e.manifest for n, e in find_bundles(config.predict.models).newest.items()}
     recipes = load_recipes(config)
     rules = rules_of(recipes, manifests)
@@ -184,14 +187,14 @@ def inspection_loop(
         models={name: rule.model for name, rule in rules.items() if rule.model is not None},
         clock=clock,
         heartbeat_ms=config.gate.heartbeat_ms,
-        dead=lambda: _dead(thread, kept.writer) or dead(),
+        dead=lambda: _dead(thread, lanes, kept.writer) or dead(),
         owed=kept.owed,
     )
     loop.post(Noticed(raised=kept.causes))
     checkup.start()
     try:
         models = {recipe.model for recipe in recipes.values()}
-        with _eye(config, manifests, models, loop.post, clock) as thread:
+        with _eye(config, manifests, models, loop.post, passing, clock) as (thread, lanes):
             yield loop
     finally:
         checkup.close()
@@ -203,8 +206,9 @@ def _eye(
     manifests: Mapping[str, Manifest],
     models: Collection[str],
     post: Callable[[Sight | Noticed | Died], object],
+    passing: Passing,
     clock: Clock,
-) -> Iterator[EyeThread]:
+) -> Iterator[tuple[EyeThread, Lanes]]:
     """The threads that look: one takes the frames, the lanes judge them."""
     room, socket = config.gate.max_in_flight, config.predict_socket
     cameras = {camera.name: steady_camera(camera, clock) for camera in config.camera}
@@ -216,13 +220,13 @@ def _eye(
         )
         eye = Eye(cameras, timeouts_s, delays_ms, server, models, clock)
         thread = EyeThread(eye, cameras, lambda taken: lanes.take(taken), post, room, clock)
-        judge, next_ns = Judge(manifests, clock), thread.next_trigger_ns
+        judge, next_ns = Judge(manifests, clock), passing.next_trigger_ns
         lanes = Lanes(judge, lane_clients, next_ns, post, room * MAX_VIEWS, clock)
         stack.callback(lanes.close)
         stack.callback(thread.close)
         lanes.start()
         thread.start()
-        yield thread
+        yield thread, lanes
 
 
 def _limits(config: StationConfig) -> Limits:
@@ -243,13 +247,19 @@ def gate(
     posts: list[Callable[..., object]] = []
 
     def hear(said: LinkEvent) -> None:
-        if isinstance(said, Trigger) and outputs is not None:
-            outputs.post(Arrived((said.part_id, said.seq)))
-        message = incoming(said, clock.now(), clock.monotonic_ns())
+        heard_ns = clock.monotonic_ns()
+        if isinstance(said, Trigger):
+            passing.heard(heard_ns, (said.part_id, said.seq))
+            if outputs is not None:
+                outputs.post(Arrived((said.part_id, said.seq)))
+        elif isinstance(said, BadMessage) and said.topic == topics.trigger:
+            passing.heard(heard_ns)
+        message = incoming(said, clock.now(), heard_ns)
         if message is not None:
             posts[0](message)
 
-    link = PlcLink(config.plc, LineTopics(config.station.topic_prefix), hear, clock, Random())
+    passing, topics = Passing(), LineTopics(config.station.topic_prefix)
+    link = PlcLink(config.plc, topics, hear, clock, Random())
     control = ControlServer(config.control_socket, lambda message: bool(posts[0](message)), clock)
     with (
         memory(config, clock) as kept,
@@ -259,13 +269,14 @@ def gate(
             kept,
             link if outputs is None else WiredLine(link, outputs),
             control.reply,
+            passing,
             clock,
             lambda: "the outputs" if outputs is not None and outputs.hangs else None,
         ) as loop,
     ):
         posts.append(loop.offer)
         if outputs is not None:
-            _start(outputs, loop, kept, clock)
+            _start(outputs, loop, kept, passing, clock)
         link.start()
         control.start()
         try:
@@ -291,7 +302,9 @@ def _outputs(
         outputs.close()
 
 
-def _start(outputs: Outputs, loop: InspectionLoop, kept: Memory, clock: Clock) -> None:
+def _start(
+    outputs: Outputs, loop: InspectionLoop, kept: Memory, passing: Passing, clock: Clock
+) -> None:
     """From now on the outputs hear of parts and tell the loop."""
 
     def locked(why: str | None) -> bool:
@@ -301,16 +314,23 @@ def _start(outputs: Outputs, loop: InspectionLoop, kept: Memory, clock: Clock) -
         lasting = SetMeta(REJECT_UNCONFIRMED, why or "")
         return loop.post(cause) and kept.writer.submit((lasting,), of_note)
 
+    def arrived(trigger: Trigger) -> None:
+        heard_ns = clock.monotonic_ns()
+        passing.heard(heard_ns, (trigger.part_id, trigger.seq))
+        loop.offer(Triggered(trigger, clock.now(), heard_ns))
+
     outputs.start(
-        on_part=lambda trigger: loop.offer(Triggered(trigger, clock.now(), clock.monotonic_ns())),
+        on_part=arrived,
         on_lock=locked,
         on_death=lambda: loop.post(Died("the outputs")),
     )
 
 
-def _dead(eye: EyeThread, writer: Writer) -> str | None:
+def _dead(eye: EyeThread, lanes: Lanes, writer: Writer) -> str | None:
     if eye.hangs():
         return "the eye"
+    if lanes.hang():
+        return "a thread that judges"
     return None if writer.alive else "the ledger's writer"
 
 

@@ -17,8 +17,8 @@ from edge.clock import SystemClock
 from edge.config import StationConfig, load_recipes
 from edge.core.cli import on_signal
 from edge.core.errors import LinegateError
-from edge.core.garbage import spare_what_lasts
 from edge.core.orders import StatusOrder
+from edge.garbage import spare_what_lasts
 from edge.lock import job_lock
 from edge.supervisor import Task, own_command
 
@@ -47,6 +47,7 @@ def run_predict(config: StationConfig) -> None:
         config.predict.memory_mb,
         config.predict.threads,
         config.predict.max_body_mb,
+        ready=spare_what_lasts,
     )
 
 

@@ -189,13 +189,6 @@ class LookAt:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
-    """A part came that will not be looked at. What is exposed from now on shows no earlier one."""
-
-    triggered_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class CommitOpening:
     """Answer with Opened, AlreadyKnown or CommitFailed(revision 0)."""
 
@@ -290,7 +283,6 @@ class ClearCause:
 
 Effect = (
     LookAt
-    | Unseen
     | CommitOpening
     | Commit
     | CommitReview

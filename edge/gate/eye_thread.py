@@ -4,7 +4,6 @@ while it is idle."""
 import contextlib
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
@@ -12,7 +11,7 @@ import structlog
 
 from edge.camera.steady import SteadyCamera
 from edge.core.clock import Clock, ns
-from edge.gate.events import LookAt, Unseen
+from edge.gate.events import LookAt
 from edge.gate.eye import Eye
 from edge.gate.loop import Died
 from edge.gate.sight import Noticed, Taken
@@ -22,7 +21,6 @@ log = structlog.get_logger()
 IDLE_S = 0.5  # without a part, until the station itself is looked at
 PROBE_EVERY_S = 2.0  # also on a line that never rests
 HUNG_S = 60.0  # every call has its timeout, so this is a driver that does not keep it
-TRIGGERS = 512  # remembered, to know which part stood in front of the camera
 
 
 class EyeThread:
@@ -43,8 +41,6 @@ class EyeThread:
         self._post = post
         self._clock = clock
         self._requests: queue.Queue[LookAt | None] = queue.Queue(room)
-        self._triggers: deque[int] = deque(maxlen=TRIGGERS)
-        self._looked_ns = self._unseen_ns = -1  # the last triggers of parts to look at, and not
         self._probed_ns: int | None = None
         self._busy_since_ns: int | None = None
         self._thread = threading.Thread(target=self._run, name="eye", daemon=True)
@@ -52,26 +48,13 @@ class EyeThread:
     def start(self) -> None:
         self._thread.start()
 
-    def look(self, request: LookAt | Unseen) -> bool:
-        """Ask for a look, from any thread; false if too many parts are waiting for one. A part
-        that is not looked at passes the camera, too."""
-        if isinstance(request, Unseen):
-            self._pass_by(request.triggered_ns)
-            return True
-        self._looked_ns = max(self._looked_ns, request.triggered_ns)
-        self._triggers.append(request.triggered_ns)
+    def look(self, request: LookAt) -> bool:
+        """Ask for a look, from any thread; false if too many parts are waiting for one."""
         try:
             self._requests.put_nowait(request)
         except queue.Full:
             return False
         return True
-
-    def _pass_by(self, at_ns: int) -> None:
-        """Of parts that are not looked at only the first after one that is matters: a flood of
-        them makes nothing forgotten."""
-        if self._unseen_ns <= self._looked_ns:
-            self._triggers.append(at_ns)
-        self._unseen_ns = max(self._unseen_ns, at_ns)
 
     def hangs(self) -> bool:
         """Whether a camera or its driver has not come back for so long that it will not."""
@@ -82,12 +65,6 @@ class EyeThread:
         with contextlib.suppress(queue.Full):
             self._requests.put_nowait(None)
         self._thread.join(timeout=5.0)
-
-    def next_trigger_ns(self, request: LookAt) -> int | None:
-        """From when on a frame may be of the part after this one, if that has come: its sensor may
-        have triggered the camera before the PLC spoke."""
-        later = [at_ns for at_ns in list(self._triggers) if at_ns > request.triggered_ns]
-        return min(later) - ns(request.recipe.frame_lead_ms) if later else None
 
     def _run(self) -> None:
         try:

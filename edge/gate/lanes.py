@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from edge.core.clock import Clock
+from edge.core.clock import Clock, ns
 from edge.core.messages import Reason
 from edge.gate.events import LookAt
 from edge.gate.judge import Judge, Predictor
@@ -17,6 +17,8 @@ from edge.gate.loop import Died
 from edge.gate.sight import Looked, Sight, Taken
 
 log = structlog.get_logger()
+
+HUNG_S = 60.0  # every call ends with its part's time, so this is a thread that will not come back
 
 
 @dataclass(order=True, frozen=True, slots=True)
@@ -47,8 +49,9 @@ class Lanes:
         self._clock = clock
         self._waiting: queue.PriorityQueue[_Turn] = queue.PriorityQueue(room)
         self._order = itertools.count()
+        self._due_ns: dict[int, int] = {}  # by lane: when what it does must be done
         self._threads = [
-            threading.Thread(target=self._run, args=(one,), name=f"lane-{n}", daemon=True)
+            threading.Thread(target=self._run, args=(n, one), name=f"lane-{n}", daemon=True)
             for n, one in enumerate(predictors)
         ]
 
@@ -57,11 +60,19 @@ class Lanes:
             thread.start()
 
     def take(self, taken: Taken) -> None:
-        """Judge all views of a part. Without room its rework comes when it is due."""
-        with contextlib.suppress(queue.Full):
-            for looked in taken.views:
-                until_ns = taken.request.until_ns
-                self._waiting.put_nowait(_Turn(until_ns, next(self._order), taken, looked))
+        """Judge all views of a part, or none: without room its rework comes when it is due."""
+        if self._waiting.qsize() + len(taken.views) > self._waiting.maxsize:
+            log.warning("no lane has room for a part", part=taken.request.part_id)
+            return
+        for looked in taken.views:  # only this thread puts
+            until_ns = taken.request.until_ns
+            self._waiting.put_nowait(_Turn(until_ns, next(self._order), taken, looked))
+
+    def hang(self) -> bool:
+        """Whether a lane has ended, or is with a view whose time is long over."""
+        now_ns = self._clock.monotonic_ns()
+        stuck = any(now_ns - due_ns > ns(1000 * HUNG_S) for due_ns in list(self._due_ns.values()))
+        return stuck or not all(thread.is_alive() for thread in self._threads)
 
     def close(self) -> None:
         """What still waits is left: the line has its verdicts."""
@@ -71,13 +82,15 @@ class Lanes:
         for thread in self._threads:
             thread.join(timeout=5.0)
 
-    def _run(self, predictor: Predictor) -> None:
+    def _run(self, lane: int, predictor: Predictor) -> None:
         try:
             while True:
                 turn = self._waiting.get()
                 if turn.taken is None or turn.looked is None:
                     return
+                self._due_ns[lane] = max(turn.until_ns, self._clock.monotonic_ns())
                 self._one(turn.taken, turn.looked, predictor)
+                del self._due_ns[lane]
         except Exception:
             log.exception("a lane died; parts go to rework until the gate is back")
             self._post(Died("a thread that judges"))

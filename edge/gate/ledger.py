@@ -79,7 +79,7 @@ class Ledger:
             case ev.Triggered():
                 return effects + self._triggered(event, now_ns)
             case ev.BadTrigger(part_id, seq):
-                return effects + self._refuse(part_id, seq, Refusal.BAD_MESSAGE, now_ns)
+                return effects + self._refuse(part_id, seq, Refusal.BAD_MESSAGE)
             case ev.Opened(inspection_id):
                 return effects + self._opened(inspection_id, now_ns)
             case ev.Seen():
@@ -146,29 +146,29 @@ class Ledger:
             return [ev.Acknowledge(refused)]
         recipe = self._recipes.get(trigger.recipe or self.standing.recipe)
         if not self.accepting or self._disk.sick:
-            return self._refuse(trigger.part_id, trigger.seq, Refusal.NOT_READY, heard_ns)
+            return self._refuse(trigger.part_id, trigger.seq, Refusal.NOT_READY)
         if recipe is None:
-            return self._refuse(trigger.part_id, trigger.seq, Refusal.UNKNOWN_RECIPE, heard_ns)
+            return self._refuse(trigger.part_id, trigger.seq, Refusal.UNKNOWN_RECIPE)
         part = new_part(
             self._new_id(), trigger, event.at, recipe, self.standing.level, self._limits, heard_ns
         )
         if not self._has_room_for(part, now_ns):
-            return self._refuse(*part.key, Refusal.OVERLOAD, heard_ns)
+            return self._refuse(*part.key, Refusal.OVERLOAD)
         self._shelf.add(part)
         draft = record_of(part, failsafe(part, Reason.DEADLINE), self._config_sha256, now_ns)
         return [ev.CommitOpening(part.inspection_id, OpenPart(draft)), look_of(part)]
 
     def _has_room_for(self, part: Part, now_ns: int) -> bool:
         """Whether it can be judged in time, and so can all that are on their way."""
-        crowded = self.in_flight >= self._limits.max_in_flight
+        crowded = self.in_flight >= self._limits.max_in_flight or part.due_ns <= now_ns
         return not crowded and self._pace.fits(part.due_ns, self._shelf.unseen_due_ns(), now_ns)
 
-    def _refuse(self, part_id: str, seq: int, refusal: Refusal, at_ns: int) -> list[Effect]:
+    def _refuse(self, part_id: str, seq: int, refusal: Refusal) -> list[Effect]:
         """It stays refused if the broker brings it again: the line has sent it to rework."""
         self.counters["refused"] += 1
         ack = refusal_of(part_id, seq, refusal)
         self._shelf.refuse(ack)
-        return [ev.Unseen(at_ns), ev.Acknowledge(ack)]
+        return [ev.Acknowledge(ack)]
 
     def _already_known(self, event: ev.AlreadyKnown) -> list[Effect]:
         """The store knows the trigger from long ago, or from before a restart."""
@@ -343,7 +343,7 @@ class Ledger:
     def _refuse_unopened(self, part: Part) -> list[Effect]:
         """The part's opening is not durable in time: it was never accepted."""
         self._shelf.dismiss(part)
-        return self._refuse(*part.key, Refusal.NOT_READY, part.triggered_ns)
+        return self._refuse(*part.key, Refusal.NOT_READY)
 
     def _commit_failed(self, event: ev.CommitFailed, now_ns: int) -> list[Effect]:
         effects = [] if event.refused else self._disk.failed(event.error, now_ns)

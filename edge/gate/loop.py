@@ -25,7 +25,6 @@ from edge.core.messages import (
     AlarmMessage,
     Level,
     OrderAck,
-    Refusal,
     StateMessage,
     TriggerAck,
     Verdict,
@@ -36,7 +35,6 @@ from edge.gate import events as ev
 from edge.gate import outcomes
 from edge.gate.ledger import Ledger
 from edge.gate.outcomes import Outcome
-from edge.gate.part import refusal_of
 from edge.gate.sight import Noticed, Sight
 from edge.store.writes import AddAlarm, SetMeta, Write
 from edge.watch.conditions import OF_THE_MODEL, Conditions, alarm_message, alarm_record
@@ -121,7 +119,7 @@ class InspectionLoop:
         store: Store,
         album: Album,
         checkup: Checkup,
-        look: Callable[[ev.LookAt | ev.Unseen], bool],
+        look: Callable[[ev.LookAt], bool],
         reply: Callable[[int, Answer], None],
         models: Mapping[str, str],
         clock: Clock,
@@ -155,15 +153,11 @@ class InspectionLoop:
         self.dropped = 0
 
     def offer(self, message: Incoming) -> bool:
-        """Hand in what comes from outside; refused while too much of it waits, and the PLC is told
-        so if it is a part."""
+        """Hand in what comes from outside; refused while too much of it waits. Then the PLC hears
+        nothing of its part, which is rework: two words for one part would be worse."""
         if self._inbox.qsize() < LINE_SHARE:
             return self.post(message)
         self.dropped += 1
-        if isinstance(message, ev.Triggered):
-            part_id, seq = message.trigger.part_id, message.trigger.seq
-            self._look(ev.Unseen(message.heard_ns or self._clock.monotonic_ns()))
-            self._line.publish_ack(refusal_of(part_id, seq, Refusal.OVERLOAD))
         return False
 
     def post(self, message: Incoming) -> bool:
@@ -223,7 +217,7 @@ class InspectionLoop:
 
     def _do(self, effect: ev.Effect) -> None:
         match effect:
-            case ev.LookAt() | ev.Unseen():
+            case ev.LookAt():
                 self._look(effect)
             case ev.Acknowledge(ack):
                 self._line.publish_ack(ack)

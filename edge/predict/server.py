@@ -18,7 +18,6 @@ import uvicorn
 
 from edge.config import frames_socket
 from edge.core.errors import ConfigError, ModelRefused
-from edge.core.garbage import spare_what_lasts
 from edge.predict.app import PredictApp, worker_count
 from edge.predict.bundle import is_bundle
 from edge.predict.frame_server import MAX_CALLERS, FrameServer
@@ -62,7 +61,6 @@ def serve(
     repository = Repository(models, threads, probation.test)
 
     def settled() -> None:
-        spare_what_lasts()
         if not repository.is_ready:
             server.should_exit = is_bundle(models)
         elif ready is not None:

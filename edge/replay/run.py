@@ -19,6 +19,7 @@ from edge.core.errors import LinegateError
 from edge.core.messages import Trigger, VerdictMessage
 from edge.gate.events import Triggered
 from edge.gate.loop import InspectionLoop
+from edge.gate.passing import Passing
 from edge.predict.client import PredictClient
 from edge.replay.line import DirectLine
 from edge.store.reader import LedgerReader
@@ -67,7 +68,7 @@ def judge_all(
     with (
         _predictor(config),
         build.memory(config, clock) as kept,
-        build.inspection_loop(config, kept, line, lambda *_: None, clock) as loop,
+        build.inspection_loop(config, kept, line, lambda *_: None, Passing(), clock) as loop,
         _running(loop),
     ):
         _wait_until_ready(line)

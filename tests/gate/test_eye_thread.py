@@ -11,10 +11,11 @@ from edge.clock import SystemClock
 from edge.core.automation import permit
 from edge.core.clock import ns
 from edge.core.messages import Level, Reason
-from edge.gate.events import LookAt, Unseen
-from edge.gate.eye_thread import TRIGGERS, EyeThread
+from edge.gate.events import LookAt
+from edge.gate.eye_thread import EyeThread
 from edge.gate.lanes import Lanes
 from edge.gate.pace import LANES
+from edge.gate.passing import REMEMBERED, Passing
 from edge.gate.sight import Looked, Noticed, Sight, Taken
 
 SPACING_MS = 100.0
@@ -53,13 +54,16 @@ class Rig:
         self.judge = Judge()
         eye, post = SlowEye(exposed_after_ms), self.posted.put
         self.thread = EyeThread(eye, {}, lambda t: self.lanes.take(t), post, 4, self.clock)  # type: ignore[arg-type]
-        self.lanes = Lanes(self.judge, [None], self.thread.next_trigger_ns, post, 8, self.clock)  # type: ignore[arg-type, list-item]
+        self.passing = Passing()
+        next_ns = self.passing.next_trigger_ns
+        self.lanes = Lanes(self.judge, [None], next_ns, post, 8, self.clock)  # type: ignore[arg-type, list-item]
         self.now_ns = self.clock.monotonic_ns()
 
     def request(self, number: int, lead_ms: float = 0.0) -> LookAt:
         recipe = RECIPE.model_copy(update={"frame_lead_ms": lead_ms})
         at_ns = self.now_ns + number * ns(SPACING_MS)
         until_ns = self.now_ns + ns(60_000)
+        self.passing.heard(at_ns, (f"P{number}", number))
         return LookAt(f"I{number}", f"P{number}", recipe, permit(Level.FULL), at_ns, until_ns)
 
     def first_sight(self) -> Sight:
@@ -104,16 +108,31 @@ def test_refused_part_passes_the_camera_all_the_same() -> None:
     """The gate was full when the next part came: what was exposed from then on shows that one."""
     rig = Rig(exposed_after_ms=60)
     rig.thread.look(rig.request(0))
-    rig.thread.look(Unseen(rig.now_ns + ns(50)))
+    rig.passing.heard(rig.now_ns + ns(50))
     assert rig.first_sight().seen.looks[0].missing is Reason.STALE_FRAME
 
 
 def test_flood_of_refused_parts_makes_none_forgotten() -> None:
     rig = Rig(exposed_after_ms=60)
     rig.thread.look(rig.request(0))
-    for n in range(TRIGGERS + 20):
-        rig.thread.look(Unseen(rig.now_ns + ns(50 + n)))
+    for n in range(REMEMBERED + 20):
+        rig.passing.heard(rig.now_ns + ns(50 + n))
     assert rig.first_sight().seen.looks[0].missing is Reason.STALE_FRAME
+
+
+def test_part_that_the_loop_has_not_yet_heard_of_passes_the_camera_all_the_same() -> None:
+    """The loop sleeps; the link has the trigger, and the frame was exposed after it."""
+    rig = Rig(exposed_after_ms=25)
+    rig.thread.look(rig.request(0))
+    rig.passing.heard(rig.now_ns + ns(20), ("P1", 1))
+    assert rig.first_sight().seen.looks[0].missing is Reason.STALE_FRAME
+
+
+def test_trigger_that_the_broker_brings_twice_is_one_part() -> None:
+    rig = Rig(exposed_after_ms=25)
+    rig.thread.look(rig.request(0))
+    rig.passing.heard(rig.now_ns + ns(20), ("P0", 0))
+    assert rig.first_sight().seen.looks[0].missing is None
 
 
 class Together:
@@ -129,7 +148,7 @@ class Together:
 def test_two_views_of_a_part_are_judged_side_by_side_and_told_together() -> None:
     rig, posted = Rig(exposed_after_ms=0), queue.Queue[object](10)
     request = rig.request(0)
-    next_ns = rig.thread.next_trigger_ns
+    next_ns = rig.passing.next_trigger_ns
     lanes = Lanes(Together(), [None] * LANES, next_ns, posted.put, 8, rig.clock)  # type: ignore[arg-type, list-item]
     frame = Frame(np.zeros((4, 4), np.uint8), 1, request.triggered_ns)
     lanes.take(

@@ -51,6 +51,7 @@ from edge.gate.ledger import Ledger
 from edge.gate.loop import HELD_SIGHTS, INBOX, InspectionLoop
 from edge.gate.outcomes import Outcome
 from edge.gate.part import answer_of
+from edge.gate.passing import Passing
 from edge.gate.rules import RecipeRules
 from edge.gate.sight import Noticed, Sight, Taken
 from edge.gate.standing import Standing
@@ -360,7 +361,8 @@ class Eyes:
         post = self.posted.put
         self.thread = EyeThread(eye, cameras, self.judge, post, 100, self.clock)
         judge = Judge({"toy": make_bundle(folder / "toy")}, self.clock)  # type: ignore[arg-type]
-        next_ns = self.thread.next_trigger_ns
+        self.passing = Passing()
+        next_ns = self.passing.next_trigger_ns
         self.lanes = Lanes(judge, [model], next_ns, post, 100, self.clock)  # type: ignore[arg-type]
 
     def judge(self, taken: Taken) -> None:
@@ -369,6 +371,7 @@ class Eyes:
     def request(self, number: int, triggered_ms: float) -> None:
         start_ns = self.clock.now_ns + ns(triggered_ms)
         until_ns = start_ns + ns(285)
+        self.passing.heard(start_ns, (f"P{number}", number))
         self.thread.look(
             ev.LookAt(f"I{number}", f"P{number}", ONE_VIEW, permit(Level.FULL), start_ns, until_ns)
         )

@@ -1,6 +1,5 @@
 """Cameras and model of the world: slow, blind, and now and then about another part."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from gate_world.world import World
 
 ROOM = 12  # parts that may wait for a look
-TRIGGERS = 64
 NOTHING = np.zeros((1, 1), np.uint8)  # a frame that nobody looks at
 
 CAUSE_OF = {
@@ -47,13 +45,8 @@ class Eye:
         self._random = world.random
         self._free_ns = 0
         self._waiting = 0
-        self._triggers: deque[int] = deque(maxlen=TRIGGERS)
 
-    def look(self, request: ev.LookAt | ev.Unseen) -> bool:
-        self._triggers.append(request.triggered_ns)
-        if isinstance(request, ev.Unseen):
-            self._world.count("a refused part passed the camera")
-            return True
+    def look(self, request: ev.LookAt) -> bool:
         self._world.step("a look was asked for")
         if self._waiting >= ROOM or self._random.random() < 0.001:
             self._world.count("the eye has no room")
@@ -103,12 +96,12 @@ class Eye:
 
     def _in_time(self, view: View, request: ev.LookAt) -> Look:
         """The look, unless the next part had come when its frame was exposed."""
-        later = [at_ns for at_ns in self._triggers if at_ns > request.triggered_ns]
         exposed_ns = request.triggered_ns + round(view.after_ms * 1e6)
         name = view.look.view
         (view_of,) = (one for one in request.recipe.views if one.name == name)
         looked = Looked(view_of, frame=Frame(NOTHING, 0, exposed_ns))
-        looked.overtaken(min(later, default=None), request.triggered_ns)
+        limit_ns = self._world.passing.next_trigger_ns(request)
+        looked.overtaken(limit_ns, request.triggered_ns)
         if looked.missing is None:
             return view.look
         self._world.count("the next part overtook a look")

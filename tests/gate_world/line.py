@@ -128,6 +128,9 @@ class Line:
 
     def _arrive(self, topic: str, payload: bytes) -> None:
         event = self._inbox.read(topic, payload)
+        if topic == TOPICS.trigger and self.up:
+            key = (event.part_id, event.seq) if isinstance(event, Trigger) else None
+            self._world.passing.heard(self._world.now_ns, key)
         message = (
             None
             if event is None or not self.up

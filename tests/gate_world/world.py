@@ -15,6 +15,7 @@ from edge.gate import events as ev
 from edge.gate.album import Album
 from edge.gate.ledger import Ledger
 from edge.gate.loop import Incoming, InspectionLoop
+from edge.gate.passing import Passing
 from edge.gate.recovery import closures, owed
 from edge.gate.rules import RecipeRules
 from edge.gate.standing import CHALLENGE_FAILED, Standing
@@ -65,6 +66,7 @@ class World:
         self.happened: Counter[str] = Counter()
         self.deaths: list[int] = []
         self.owed: set[str] = set()
+        self.passing = Passing()
         self.loop: InspectionLoop | None = None
         self.books = Books(self)
         self.disk = Disk(self)
@@ -201,7 +203,7 @@ class World:
             self.disk.apply(close)
         waiting = owed(left, closed)
         self.owed |= {message.inspection_id for message in waiting}
-        eye = Eye(self)
+        eye, self.passing = Eye(self), Passing()
         standing = Standing(Level(meta.get("level", Level.PARTIAL)), meta.get("recipe", "disc"))
         new_id = lambda: f"I{next(self._ids)}"  # noqa: E731
         self.loop = InspectionLoop(

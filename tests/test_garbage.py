@@ -5,7 +5,7 @@ import sys
 
 SEEN = """
 import gc
-from edge.core.garbage import spare_what_lasts
+from edge.garbage import spare_what_lasts
 lasting = [[number] for number in range(1000)]
 before = len(gc.get_objects())
 spare_what_lasts()
