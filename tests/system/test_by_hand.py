@@ -120,15 +120,17 @@ class Hands:
     def play(self, flow: str, folder: Path) -> None:
         with on_stage(self.stage, folder) as scenes:
             script = f"set -eu\n{PRELUDE}{scenes}{flow}"
-            done = subprocess.run(
-                ["bash", "-c", script],
-                env=self.environ,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=FLOW_S,
-            )
-        assert done.returncode == 0, f"{done.stdout[-6000:]}\n{self.line.states.now}"
+            with (folder / "said").open("w") as said:  # a pipe would wait for the ear, too
+                player = subprocess.Popen(
+                    ["bash", "-c", script], env=self.environ, stdout=said, stderr=said
+                )
+                try:
+                    ended = player.wait(FLOW_S)
+                except subprocess.TimeoutExpired:
+                    player.kill()
+                    ended = player.wait(10)
+        said_text = (folder / "said").read_text()
+        assert ended == 0, f"{said_text[-6000:]}\n{self.line.states.now}"
 
 
 @pytest.fixture(scope="module", params=["3.1.1", "5"])
