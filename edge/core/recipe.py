@@ -139,7 +139,7 @@ class Recipe(BaseModel):
     deadline_ms: Annotated[int, Field(ge=10, le=600_000)] = 300
     review_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0  # a person's time to answer
     frame_lead_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0  # exposure may precede trigger
-    frame_within_ms: Annotated[float, Field(gt=0, le=10_000)] | None = None  # camera/lateness.py
+    frame_within_ms: Annotated[float, Field(gt=0, le=600_000)] | None = None  # camera/lateness.py
     orientation: Orientation = "fixed"  # for training; the box never turns a frame
     quality: QualityLimits = QualityLimits()
     thresholds: ThresholdLimits = ThresholdLimits()
