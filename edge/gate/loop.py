@@ -5,10 +5,10 @@
 
 One thread runs this loop. It owns the ledger (`ledger.py`, which decides what happens) and does
 nothing slow itself: the eye (`eye.py`) takes the frames, the lanes (`lanes.py`) judge them, the
-store's writer commits, the link talks to the
-PLC, each in a thread of its own; what they have to say comes back through one bounded inbox. The
-loop wakes for every message, and at the latest when a part is due: then the guard answers rework.
-The heartbeat comes from here, so it stops when this stops.
+store's writer commits, the link talks to the PLC, each in a thread of its own; what they have to
+say comes back through one bounded inbox. The loop wakes for every message, and at the latest when
+a part is due: then the guard answers rework. The heartbeat comes from here, so it stops when this
+stops.
 """
 
 import queue

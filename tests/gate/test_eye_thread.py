@@ -13,7 +13,7 @@ from edge.core.clock import ns
 from edge.core.messages import Level, Reason
 from edge.gate.events import LookAt
 from edge.gate.eye_thread import EyeThread
-from edge.gate.lanes import Lanes
+from edge.gate.lanes import HUNG_S, Lanes
 from edge.gate.pace import LANES
 from edge.gate.passing import REMEMBERED, Passing
 from edge.gate.sight import Looked, Noticed, Sight, Taken
@@ -126,6 +126,46 @@ def test_part_that_the_loop_has_not_yet_heard_of_passes_the_camera_all_the_same(
     rig.thread.look(rig.request(0))
     rig.passing.heard(rig.now_ns + ns(20), ("P1", 1))
     assert rig.first_sight().seen.looks[0].missing is Reason.STALE_FRAME
+
+
+def test_used_number_that_comes_again_later_may_be_another_part() -> None:
+    rig = Rig(exposed_after_ms=60)
+    rig.passing.heard(rig.now_ns - ns(SPACING_MS), ("P9", 9))
+    rig.thread.look(rig.request(0))
+    rig.passing.heard(rig.now_ns + ns(50), ("P9", 9))
+    assert rig.first_sight().seen.looks[0].missing is Reason.STALE_FRAME
+
+
+class Stuck:
+    """A judge whose first view never ends, in a time that the test sets."""
+
+    def __init__(self) -> None:
+        self.busy, self.free = threading.Event(), threading.Event()
+
+    def judge(self, looked: Looked, request: LookAt, predictor: object) -> None:
+        self.busy.set()
+        self.free.wait(20)
+
+
+class LaterClock(SystemClock):
+    ahead_ns = 0
+
+    def monotonic_ns(self) -> int:
+        return super().monotonic_ns() + self.ahead_ns
+
+
+def test_lane_that_does_not_come_back_is_said_to_hang_and_an_idle_one_is_not() -> None:
+    rig, judge, clock = Rig(exposed_after_ms=0), Stuck(), LaterClock()
+    lanes = Lanes(judge, [None], lambda request: None, rig.posted.put, 8, clock)  # type: ignore[arg-type, list-item]
+    lanes.start()
+    request = rig.request(0)
+    frame = Frame(np.zeros((1, 1), np.uint8), 0, rig.now_ns)
+    lanes.take(Taken(request, [Looked(RECIPE.views[0], frame=frame)], 0.0, rig.now_ns))
+    assert judge.busy.wait(10) and not lanes.hang()
+    clock.ahead_ns = ns(60_000 + 1000 * HUNG_S + 1000)
+    assert lanes.hang()
+    judge.free.set()
+    lanes.close()
 
 
 def test_trigger_that_the_broker_brings_twice_is_one_part() -> None:
