@@ -146,9 +146,9 @@ class Rig:
     # ---- how the station is ----
 
     def is_well(self) -> bool:
-        """Ready, nothing to complain about, and the PLC trusts it."""
+        """Ready, nothing to complain about, every job heard of, and the PLC trusts it."""
         now = self.line.states.now
-        ready = now is not None and now.state is StateWord.READY
+        ready = now is not None and now.state is StateWord.READY and self.line.supervisor.ready()
         return ready and not self.technician.now and self.line.plc.wait_ready(0.01)
 
     def told(self, words: str, since: float) -> tuple[float, str] | None:
