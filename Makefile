@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check faults bench bench-peers soak clean
+.PHONY: demo test check faults bench bench-peers timeline soak clean
 
 $(VENV)/.edge: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,9 @@ bench: $(VENV)/.dev            ## speed and memory, written down by hand in docs
 
 bench-peers: $(VENV)/.dev      ## the prediction server beside others, in one run: tests/bench/peers
 	PYTHONPATH=tests $(BIN)/python -m bench.peers $(ARGS)
+
+timeline: $(VENV)/.dev         ## where the time of a part goes, step by step
+	PYTHONPATH=tests $(BIN)/python -m bench.timeline $(ARGS)
 
 soak: $(VENV)/.dev             ## an hour of trouble, or ARGS="--minutes 5"; needs mosquitto, stress-ng, gcc
 	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)

@@ -36,7 +36,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.sent_ns: dict[str, int] = {}
-        self._came_ns: dict[str, int] = {}
+        self.came_ns: dict[str, int] = {}
 
     def trigger(self, plc: VirtualPlc, part_id: str, recipe: str) -> None:
         self.sent_ns[part_id] = time.monotonic_ns()
@@ -45,13 +45,13 @@ class Desk:
     def moved(self, move: Moved) -> None:
         """Told by the PLC, from its thread."""
         if move.lane in (Lane.PASS, Lane.REWORK) and move.part_id in self.sent_ns:
-            self._came_ns[move.part_id] = time.monotonic_ns()
+            self.came_ns[move.part_id] = time.monotonic_ns()
 
     def took_ms(self, lot: str) -> dict[str, float]:
         """By part, of one load."""
         return {
             part: (came_ns - self.sent_ns[part]) / 1e6
-            for part, came_ns in self._came_ns.items()
+            for part, came_ns in self.came_ns.items()
             if part.startswith(f"{lot}-")
         }
 
@@ -62,14 +62,14 @@ def rows(bundle: Bundle, folder: Path, seconds: float, raw_ms: float) -> list[Ro
         config, path = lay_out(folder, bundle.folder, bundle.manifest.name, broker.port)
         began, desk = time.monotonic(), Desk()
         with _running(config, path, folder, desk.moved) as (supervisor, plc):
-            first_s = _first_pass(plc) - began
+            first_s = first_pass(plc) - began
             time.sleep(SETTLE_S)
             idle_mb = memory_mb(supervisor)
-            _steadily(plc, desk, PLAIN, CALM_PARTS_PER_S, seconds)
-            _steadily(plc, desk, JPEG, CALM_PARTS_PER_S, seconds)
-            _steadily(plc, desk, PLAIN, BUSY_PARTS_PER_S, seconds)
+            steadily(plc, desk, PLAIN, CALM_PARTS_PER_S, seconds)
+            steadily(plc, desk, JPEG, CALM_PARTS_PER_S, seconds)
+            steadily(plc, desk, PLAIN, BUSY_PARTS_PER_S, seconds)
             busy_mb = memory_mb(supervisor)
-            _steadily(plc, desk, PLAIN, FAST_PARTS_PER_S, seconds)
+            steadily(plc, desk, PLAIN, FAST_PARTS_PER_S, seconds)
             counted = plc.summary()
     records = _records(config)
     return [
@@ -148,7 +148,7 @@ def _running(
         supervisor.stop()
 
 
-def _first_pass(plc: VirtualPlc) -> float:
+def first_pass(plc: VirtualPlc) -> float:
     """When the first part passed: asked again until one does."""
     until = time.monotonic() + START_S
     number = 0
@@ -166,7 +166,7 @@ def _lot(recipe: str, parts_per_s: float) -> str:
     return f"{recipe}-{parts_per_s:g}"
 
 
-def _steadily(plc: VirtualPlc, desk: Desk, recipe: str, parts_per_s: float, seconds: float) -> None:
+def steadily(plc: VirtualPlc, desk: Desk, recipe: str, parts_per_s: float, seconds: float) -> None:
     began, lot = time.monotonic(), _lot(recipe, parts_per_s)
     for number in range(max(1, round(seconds * parts_per_s))):
         desk.trigger(plc, f"{lot}-{number}", recipe)
