@@ -23,7 +23,7 @@ from edge.core.quality import measure, problems
 from edge.core.recipe import View
 from edge.gate.events import LookAt
 from edge.gate.pace import LANES
-from edge.gate.sight import Looked, ModelAnswer
+from edge.gate.sight import Looked, Measured, ModelAnswer
 
 UNUSABLE_IN_A_ROW = 3  # frames that cannot be judged, or codes, until the station says so
 
@@ -88,12 +88,11 @@ class Judge:
     def _predict(self, looked: Looked, request: LookAt, predictor: Predictor) -> None:
         assert looked.frame is not None
         image, code, model = looked.frame.image, looked.view.code, request.recipe.model
-        looked.measured = self._beside.submit(measure, image)
         if code is not None:
             looked.serial = self._reader.submit(read_serial, image, code, request.part_id)
         try:
             looked.tensor = self._tensor(image, looked.view, request)
-            looked.input_sha256 = hashlib.sha256(looked.tensor.data).hexdigest()
+            looked.measured = self._beside.submit(_measured, image, looked.tensor)
             if request.permit.asks_model:
                 looked.answer = predictor.predict(
                     model, looked.tensor, self._left_s(request), self._manifests.get(model)
@@ -105,9 +104,10 @@ class Judge:
 
     def _check(self, looked: Looked, request: LookAt, hurried: bool) -> None:
         """What is wrong with the frame comes first, then what the model could not do."""
-        assert looked.measured is not None
+        assert looked.frame is not None
+        measured = looked.measured or self._beside.submit(_measured, looked.frame.image, None)
         try:
-            looked.figures = looked.measured.result(self._left_s(request))
+            looked.figures, looked.input_sha256 = measured.result(self._left_s(request))
         except TimeoutError:
             looked.lacks(Reason.DEADLINE, "the frame was not measured in time")
             return
@@ -164,3 +164,7 @@ class Judge:
         elif in_a_row >= UNUSABLE_IN_A_ROW:
             problem = f"{looked.view.camera}: {looked.reading.problem}"
             looked.notes.raised["codes_unreadable"] = problem
+
+
+def _measured(image: Image, tensor: Image | None) -> Measured:
+    return measure(image), None if tensor is None else hashlib.sha256(tensor.data).hexdigest()

@@ -20,6 +20,8 @@ from edge.core.recipe import Recipe, View
 from edge.core.records import QualityFigures, ViewRecord
 from edge.gate.events import LookAt, Seen
 
+Measured = tuple[QualityFigures, str | None]  # of the frame; the hash of the model's input
+
 
 class ModelAnswer(Protocol):
     @property
@@ -84,7 +86,7 @@ class Looked:
     answer: ModelAnswer | None = None
     missing: Reason | None = None
     problem: str | None = None
-    measured: Future[QualityFigures] | None = None  # being measured
+    measured: Future[Measured] | None = None  # being measured
     serial: Future[Reading] | None = None  # being read
     failed: LinegateError | None = None  # why there is no answer
     reading: Reading = field(default_factory=Reading)
