@@ -185,6 +185,8 @@ def test_recipe_without_a_limit_gets_the_cameras_own_and_the_boxs(tmp_path: Path
     rig.camera.early_ms = -71
     top, side = rig.look().seen.looks
     assert (top.missing, side.missing) == (Reason.STALE_FRAME, None)  # the second may be later
+    rig.camera.early_ms = -91
+    assert missing(rig.look()) == {Reason.STALE_FRAME}
     rig.camera.early_ms = -69
     assert missing(rig.look()) == {None}
 

@@ -463,6 +463,8 @@ def test_part_that_was_overtaken_does_not_tell_as_a_fault_what_is_well_again(
     overtaken = eyes.next_sight()
     eyes.close()
     assert [sight.seen.inspection_id for sight in (overtaking, overtaken)] == ["I2", "I1"]
+    raised = {code for noticed in eyes.told for code, _ in noticed.raised}
+    assert raised == {"bad_prediction", *(["camera_lost"] if fails_at else [])}
     loop = Loop().loop
     for noticed in eyes.told:
         loop.take(noticed)
