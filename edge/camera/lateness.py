@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from edge.config import Camera
 from edge.core.recipe import Recipe
 
-# Before each view: until the part's opening is durable, or until the view before it is judged.
+# Once: until the part's opening is durable, and for the way here of the frames before a view's.
 BOX_MS = 50.0
 
 
@@ -33,12 +33,13 @@ def frame_limits_ms(
     recipe: Recipe, delays_ms: Mapping[str, float | None]
 ) -> dict[str, float | None]:
     """For each view of the recipe, how long after the trigger its exposure may begin; None: as
-    long as there is time. `delays_ms` is camera_delay_ms by the camera's name."""
+    long as there is time. `delays_ms` is camera_delay_ms by the camera's name. A view is asked for
+    when the frame of the one before it is here, also where that is another camera's."""
     limits: dict[str, float | None] = {}
-    late_ms = 0.0
-    for view in recipe.views:  # one after the other
+    late_ms = BOX_MS
+    for view in recipe.views:
         delay_ms = delays_ms[view.camera]
-        late_ms += BOX_MS + (delay_ms or 0.0)
+        late_ms += delay_ms or 0.0
         limits[view.name] = recipe.frame_within_ms or (None if delay_ms is None else late_ms)
     return limits
 

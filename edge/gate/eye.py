@@ -58,11 +58,12 @@ class Eye:
         started_ns = self._clock.monotonic_ns()
         limits_ms = frame_limits_ms(request.recipe, self._delays_ms)
         views = [Looked(view, limits_ms[view.name]) for view in request.recipe.views]
+        notes = Notes()
         for looked in views:
-            self._grab(looked, request)
-        self._note_late(views)
+            self._grab(looked, request, notes)
+        self._note_late(views, notes)
         now_ns = self._clock.monotonic_ns()
-        return Taken(request, views, ms(now_ns - started_ns), now_ns)
+        return Taken(request, views, ms(now_ns - started_ns), now_ns, notes.frozen())
 
     def probe(self) -> Noticed:
         """Between parts: are the cameras open, is the model there?"""
@@ -95,8 +96,7 @@ class Eye:
     def _left_s(self, request: LookAt) -> float:
         return max(0.0, (request.until_ns - self._clock.monotonic_ns()) / 1e9)
 
-    def _grab(self, looked: Looked, request: LookAt) -> None:
-        notes = looked.notes
+    def _grab(self, looked: Looked, request: LookAt, notes: Notes) -> None:
         camera = looked.view.camera
         timeout_s = min(self._grab_timeout_s[camera], self._left_s(request))
         lead_ns = ns(request.recipe.frame_lead_ms)
@@ -121,16 +121,16 @@ class Eye:
             looked.lacks(Reason.STALE_FRAME, stale)
             looked.late = after_ms > 0
 
-    def _note_late(self, views: Sequence[Looked]) -> None:
+    def _note_late(self, views: Sequence[Looked], notes: Notes) -> None:
         """Of all views of a part."""
         late = [f"{looked.view.camera}: {looked.problem}" for looked in views if looked.late]
         if late:
             self._late += 1
             if self._late >= LATE_IN_A_ROW:
-                views[0].notes.raised["frames_late"] = late[0]
+                notes.raised["frames_late"] = late[0]
         elif any(looked.frame is not None for looked in views):
             self._late = 0
-            views[0].notes.cleared.add("frames_late")
+            notes.cleared.add("frames_late")
 
 
 def untimely(after_ms: float, lead_ms: float, within_ms: float | None) -> str | None:

@@ -89,6 +89,7 @@ class EyeThread:
                 self._busy_since_ns = self._clock.monotonic_ns()
                 taken = self._eye.take(request)
                 self._busy_since_ns = None
+                self._post(taken.noticed)  # not with what is judged: lanes overtake each other
                 self._judge(taken)
 
     def _probe_if_due(self) -> None:

@@ -146,6 +146,7 @@ class InspectionLoop:
         self._inbox: queue.Queue[Incoming] = queue.Queue(INBOX)
         self._sights: dict[str, Sight] = {}
         self._cameras: dict[str, dict[str, int]] = {}  # what each counted
+        self._newest_ns: dict[str, int] = {}  # by cause: when the frames were taken that told it
         self._beat = 0
         self._next_beat_ns = 0
         self._shown: StateMessage | None = None
@@ -283,12 +284,20 @@ class InspectionLoop:
         """Where persons alone decide, a model that is away is no matter."""
         ignored = OF_THE_MODEL if self.ledger.standing.level is Level.HUMAN else frozenset()
         for code, detail in noticed.raised:
-            if code not in ignored:
+            if code not in ignored and self._is_news(code, noticed.taken_ns):
                 self._cause(ev.RaiseCause(code, detail))
-        for code in (*noticed.cleared, *ignored):
+        gone = [code for code in noticed.cleared if self._is_news(code, noticed.taken_ns)]
+        for code in (*gone, *ignored):
             self._cause(ev.ClearCause(code))
         self._cameras |= {name: dict(counts) for name, counts in noticed.cameras.items()}
         self.conditions.learned((*noticed.seen_working, *(["model"] if ignored else [])))
+
+    def _is_news(self, code: str, taken_ns: int | None) -> bool:
+        """Of parts that overtook each other in the lanes the newest has the last word."""
+        if taken_ns is None:
+            return True
+        self._newest_ns[code] = max(taken_ns, self._newest_ns.get(code, taken_ns))
+        return taken_ns == self._newest_ns[code]
 
     def _link_changed(self, change: LinkChanged) -> None:
         if change.lost is None:

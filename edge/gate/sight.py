@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -35,12 +35,14 @@ class ModelAnswer(Protocol):
 @dataclass(frozen=True, slots=True)
 class Noticed:
     """What the eye learned about the station: causes that hold, causes that are gone, what was
-    seen to work (cameras by name, "model"), and what each camera counted."""
+    seen to work (cameras by name, "model"), and what each camera counted. `taken_ns`: when the
+    frames that tell it were taken; None: it is told in order."""
 
     raised: tuple[tuple[str, str], ...] = ()  # code, detail
     cleared: tuple[str, ...] = ()
     seen_working: tuple[str, ...] = ()
     cameras: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    taken_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +58,7 @@ class Sight:
 
 @dataclass(slots=True)
 class Notes:
-    """What one look, or one probe, learns about the station."""
+    """What one take, one judgement, or one probe, learns about the station."""
 
     raised: dict[str, str] = field(default_factory=dict)
     cleared: set[str] = field(default_factory=set)
@@ -114,11 +116,15 @@ class Looked:
 
 
 class Taken:
-    """A part whose frames were taken. Its views may be judged side by side."""
+    """A part whose frames were taken. Its views may be judged side by side. `noticed` is what the
+    take itself tells about the cameras."""
 
-    def __init__(self, request: LookAt, views: list[Looked], grab_ms: float, at_ns: int) -> None:
+    def __init__(
+        self, request: LookAt, views: list[Looked], grab_ms: float, at_ns: int, noticed: Noticed
+    ) -> None:
         self.request = request
         self.views = views
+        self.noticed = noticed
         self._grab_ms = grab_ms
         self._at_ns = at_ns
         self._begun_ns: int | None = None
@@ -150,7 +156,8 @@ class Taken:
         notes = Notes()
         for view in self.views:
             notes.add(view.notes)
-        return Sight(seen, frames, heatmaps, notes.frozen(), self.request.recipe)
+        noticed = replace(notes.frozen(), taken_ns=self._at_ns)
+        return Sight(seen, frames, heatmaps, noticed, self.request.recipe)
 
     def _stages_ms(self) -> dict[str, float]:
         """By stage; of views that were judged side by side the sum."""

@@ -54,10 +54,10 @@ def _view(name: str) -> View:
     return View(name=name, camera=name)
 
 
-def test_views_wait_for_the_ones_before_them() -> None:
-    delays_ms = {"top": 20.0, "side": 0.0, "still": None}
+def test_views_wait_for_the_cameras_before_them_and_once_for_the_box() -> None:
+    delays_ms = {"top": 20.0, "side": 5.0, "still": None}
     limits = frame_limits_ms(recipe("top", "still", "side"), delays_ms)
-    assert limits == {"top": BOX_MS + 20, "still": None, "side": 3 * BOX_MS + 20}
+    assert limits == {"top": BOX_MS + 20, "still": None, "side": BOX_MS + 25}
 
 
 def test_what_the_recipe_says_holds_for_every_view() -> None:

@@ -33,7 +33,7 @@ class SlowEye:
     def take(self, request: LookAt) -> Taken:
         exposed_ns = request.triggered_ns + ns(self.exposed_after_ms)
         frame = Frame(np.zeros((4, 4), np.uint8), 1, exposed_ns)
-        return Taken(request, [Looked(RECIPE.views[0], frame=frame)], 0.0, exposed_ns)
+        return Taken(request, [Looked(RECIPE.views[0], frame=frame)], 0.0, exposed_ns, Noticed())
 
 
 class Judge:
@@ -160,7 +160,8 @@ def test_lane_that_does_not_come_back_is_said_to_hang_and_an_idle_one_is_not() -
     lanes.start()
     request = rig.request(0)
     frame = Frame(np.zeros((1, 1), np.uint8), 0, rig.now_ns)
-    lanes.take(Taken(request, [Looked(RECIPE.views[0], frame=frame)], 0.0, rig.now_ns))
+    view = Looked(RECIPE.views[0], frame=frame)
+    lanes.take(Taken(request, [view], 0.0, rig.now_ns, Noticed()))
     assert judge.busy.wait(10) and not lanes.hang()
     clock.ahead_ns = ns(60_000 + 1000 * HUNG_S + 1000)
     assert lanes.hang()
@@ -191,9 +192,8 @@ def test_two_views_of_a_part_are_judged_side_by_side_and_told_together() -> None
     next_ns = rig.passing.next_trigger_ns
     lanes = Lanes(Together(), [None] * LANES, next_ns, posted.put, 8, rig.clock)  # type: ignore[arg-type, list-item]
     frame = Frame(np.zeros((4, 4), np.uint8), 1, request.triggered_ns)
-    lanes.take(
-        Taken(request, [Looked(view, frame=frame) for view in RECIPE.views], 0.0, rig.now_ns)
-    )
+    views = [Looked(view, frame=frame) for view in RECIPE.views]
+    lanes.take(Taken(request, views, 0.0, rig.now_ns, Noticed()))
     lanes.start()
     sight = posted.get(timeout=10)
     lanes.close()

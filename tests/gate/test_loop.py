@@ -211,6 +211,16 @@ def test_first_cause_stays_on_state_until_it_is_gone(rig: Rig) -> None:
     assert rig.line.state.state is StateWord.READY
 
 
+def test_older_parts_word_is_no_news_of_a_cause_that_a_newer_part_told_of(rig: Rig) -> None:
+    rig.run(Noticed(cleared=("bad_prediction",), taken_ns=2))
+    rig.run(Noticed(raised=(("bad_prediction", "nan"), ("image_unusable", "dark")), taken_ns=1))
+    assert [cause.code for cause in rig.loop.conditions.active] == ["image_unusable"]
+    rig.run(Noticed(cleared=("image_unusable",), taken_ns=3))
+    rig.run(Noticed(raised=(("image_unusable", "dark"),), taken_ns=3))  # the same part
+    rig.run(Noticed(cleared=("image_unusable",), taken_ns=2))
+    assert [cause.code for cause in rig.loop.conditions.active] == ["image_unusable"]
+
+
 def test_lost_broker_degrades_and_its_return_clears(rig: Rig) -> None:
     rig.run(Noticed(seen_working=("model",)), LinkChanged("refused"))
     assert rig.line.state is not None and rig.line.state.state is StateWord.DEGRADED

@@ -1,6 +1,7 @@
 """Scenarios that once broke a promise, one by one."""
 
 import hashlib
+import itertools
 import queue
 import socket
 import tempfile
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pytest
 from bundles import make_bundle
 from gate_bench import Bench, verdicts, words
 from gate_world import LIMITS, RECIPE, RULES, SHA
@@ -24,7 +26,7 @@ from edge.config import StationConfig, load_station
 from edge.core.automation import permit
 from edge.core.clock import ns
 from edge.core.decide import FreshFrame, Look, Prediction
-from edge.core.errors import CameraTimeout
+from edge.core.errors import BadPrediction, CameraTimeout
 from edge.core.messages import (
     By,
     ChallengeOrder,
@@ -298,10 +300,12 @@ def test_pass_that_heals_the_station_comes_after_ready() -> None:
 
 @dataclass
 class Camera:
-    """Exposes at the moment it is asked, takes `takes_ms`; with no time left it has no frame."""
+    """Exposes at the moment it is asked, takes `takes_ms`; with no time left it has no frame, nor
+    when it is asked for the `fails_at`th time."""
 
     clock: FakeClock
     takes_ms: float = 0.0
+    fails_at: int = 0
     live: bool = True
     opened: int = 0
     _seq: int = 0
@@ -320,6 +324,8 @@ class Camera:
         exposed_at_ns = self.clock.now_ns
         self.clock.now_ns += ns(self.takes_ms)
         self._seq += 1
+        if self._seq == self.fails_at:
+            raise CameraTimeout("its cable was loose")
         image = self._rng.integers(60, 200, (64, 64, 3)).astype(np.uint8)
         return Frame(image, self._seq, exposed_at_ns)
 
@@ -336,6 +342,21 @@ class Predictor:
         return True
 
 
+class LastWord(Predictor):
+    """Answers the first question when the test says so, and with nonsense."""
+
+    def __init__(self) -> None:
+        super().__init__(FakeClock())
+        self.free = threading.Event()
+        self._numbers = itertools.count(1)
+
+    def predict(self, model, image, timeout_s, manifest):
+        if next(self._numbers) == 1:
+            assert self.free.wait(10)
+            raise BadPrediction("score is nan")
+        return super().predict(model, image, timeout_s, manifest)
+
+
 @dataclass(frozen=True)
 class ModelAnswer:
     score: float
@@ -350,42 +371,57 @@ ONE_VIEW = Recipe(name="disc", model="toy", views=(View(),), deadline_ms=300)
 class Eyes:
     """An eye in its thread, on a clock that moves only when camera and model take time."""
 
-    def __init__(self, folder: Path, camera_ms: float, model_ms: float) -> None:
+    def __init__(
+        self, folder: Path, camera_ms: float, model_ms: float = 0.0, model: Predictor | None = None
+    ) -> None:
+        """`model` is asked in two lanes, in place of one that takes `model_ms` in a lane."""
         self.clock = FakeClock()
         self.camera = Camera(self.clock, camera_ms)
+        self.told: list[Noticed] = []  # of the station, in the order that the loop hears it
         cameras = {"main": SteadyCamera(self.camera, "main", self.clock)}  # type: ignore[arg-type]
-        model = Predictor(self.clock, model_ms)
+        models = [Predictor(self.clock, model_ms)] if model is None else [model, model]
         waits = ({"main": 0.1}, {"main": None})
-        eye = Eye(cameras, *waits, model, ["toy"], self.clock)  # type: ignore[arg-type]
+        eye = Eye(cameras, *waits, models[0], ["toy"], self.clock)  # type: ignore[arg-type]
         self.posted: queue.Queue[object] = queue.Queue(1000)
         post = self.posted.put
         self.thread = EyeThread(eye, cameras, self.judge, post, 100, self.clock)
         judge = Judge({"toy": make_bundle(folder / "toy")}, self.clock)  # type: ignore[arg-type]
         self.passing = Passing()
         next_ns = self.passing.next_trigger_ns
-        self.lanes = Lanes(judge, [model], next_ns, post, 100, self.clock)  # type: ignore[arg-type]
+        self.lanes = Lanes(judge, models, next_ns, post, 100, self.clock)  # type: ignore[arg-type]
 
     def judge(self, taken: Taken) -> None:
         self.lanes.take(taken)
 
-    def request(self, number: int, triggered_ms: float) -> None:
+    def request(self, number: int, triggered_ms: float, recipe: Recipe = ONE_VIEW) -> None:
         start_ns = self.clock.now_ns + ns(triggered_ms)
         until_ns = start_ns + ns(285)
         self.passing.heard(start_ns, (f"P{number}", number))
         self.thread.look(
-            ev.LookAt(f"I{number}", f"P{number}", ONE_VIEW, permit(Level.FULL), start_ns, until_ns)
+            ev.LookAt(f"I{number}", f"P{number}", recipe, permit(Level.FULL), start_ns, until_ns)
         )
 
-    def sights(self, count: int) -> list[Sight]:
+    def start(self) -> None:
         self.thread.start()
         self.lanes.start()
-        seen: list[Sight] = []
-        while len(seen) < count:
-            message = self.posted.get(timeout=10)
-            if isinstance(message, Sight):
-                seen.append(message)
+
+    def close(self) -> None:
         self.thread.close()
         self.lanes.close()
+
+    def next_sight(self) -> Sight:
+        while True:
+            match self.posted.get(timeout=10):
+                case Sight() as sight:
+                    self.told.append(sight.noticed)
+                    return sight
+                case Noticed() as noticed:
+                    self.told.append(noticed)
+
+    def sights(self, count: int) -> list[Sight]:
+        self.start()
+        seen = [self.next_sight() for _ in range(count)]
+        self.close()
         return seen
 
 
@@ -404,10 +440,35 @@ def test_overdue_looks_do_not_blame_a_healthy_camera(tmp_path: Path) -> None:
     eyes = Eyes(tmp_path, camera_ms=400, model_ms=5)
     for number in range(1, 6):
         eyes.request(number, triggered_ms=0)
-    sights = eyes.sights(1)  # the others had their rework before the eye was free
-    causes = {code for sight in sights for code, _ in sight.noticed.raised}
+    eyes.sights(1)  # the others had their rework before the eye was free
+    causes = {code for noticed in eyes.told for code, _ in noticed.raised}
     assert "camera_lost" not in causes
     assert eyes.camera.opened == 1, "a healthy camera was closed and opened again"
+
+
+@pytest.mark.parametrize("fails_at", [0, 2], ids=["model", "camera and model"])
+def test_part_that_was_overtaken_does_not_tell_as_a_fault_what_is_well_again(
+    tmp_path: Path, fails_at: int
+) -> None:
+    """The first part's first view is judged for so long that the second part, whose camera and
+    model are well, is done before."""
+    model = LastWord()
+    eyes = Eyes(tmp_path, camera_ms=1, model=model)
+    eyes.camera.fails_at = fails_at
+    eyes.request(1, triggered_ms=0, recipe=RECIPE)
+    eyes.request(2, triggered_ms=2, recipe=RECIPE)
+    eyes.start()
+    overtaking = eyes.next_sight()
+    model.free.set()
+    overtaken = eyes.next_sight()
+    eyes.close()
+    assert [sight.seen.inspection_id for sight in (overtaking, overtaken)] == ["I2", "I1"]
+    raised = {code for noticed in eyes.told for code, _ in noticed.raised}
+    assert raised == {"bad_prediction", *(["camera_lost"] if fails_at else [])}
+    loop = Loop().loop
+    for noticed in eyes.told:
+        loop.take(noticed)
+    assert loop.conditions.active == ()
 
 
 class BusyEye:
@@ -417,12 +478,12 @@ class BusyEye:
         self.looks = self.probes = 0
         self.thread: EyeThread | None = None
 
-    def take(self, request: ev.LookAt) -> str:
+    def take(self, request: ev.LookAt) -> Taken:
         self.looks += 1
         assert self.thread is not None
         if self.looks < 200:
             self.thread.look(request)
-        return "sight"
+        return Taken(request, [], 0.0, 0, Noticed())
 
     def probe(self) -> Noticed:
         self.probes += 1
