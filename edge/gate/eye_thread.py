@@ -42,6 +42,7 @@ class EyeThread:
         self._clock = clock
         self._requests: queue.Queue[LookAt | None] = queue.Queue(room)
         self._probed_ns: int | None = None
+        self._told: Noticed | None = None  # of the parts since the last probe
         self._busy_since_ns: int | None = None
         self._thread = threading.Thread(target=self._run, name="eye", daemon=True)
 
@@ -89,8 +90,13 @@ class EyeThread:
                 self._busy_since_ns = self._clock.monotonic_ns()
                 taken = self._eye.take(request)
                 self._busy_since_ns = None
-                self._post(taken.noticed)  # not with what is judged: lanes overtake each other
+                self._tell(taken.noticed)  # not with what is judged: lanes overtake each other
                 self._judge(taken)
+
+    def _tell(self, noticed: Noticed) -> None:
+        """Only news: at each part it would wake the loop while the lane needs the processor."""
+        if noticed != self._told:
+            self._told = noticed if self._post(noticed) else None
 
     def _probe_if_due(self) -> None:
         now_ns = self._clock.monotonic_ns()
@@ -98,3 +104,4 @@ class EyeThread:
         if self._probed_ns is None or now_ns - self._probed_ns >= pause_ns:
             self._probed_ns = now_ns
             self._post(self._eye.probe())
+            self._told = None

@@ -26,6 +26,7 @@ class SlowEye:
 
     def __init__(self, exposed_after_ms: float) -> None:
         self.exposed_after_ms = exposed_after_ms
+        self.noticed = Noticed()
 
     def probe(self) -> Noticed:
         return Noticed()
@@ -33,7 +34,7 @@ class SlowEye:
     def take(self, request: LookAt) -> Taken:
         exposed_ns = request.triggered_ns + ns(self.exposed_after_ms)
         frame = Frame(np.zeros((4, 4), np.uint8), 1, exposed_ns)
-        return Taken(request, [Looked(RECIPE.views[0], frame=frame)], 0.0, exposed_ns, Noticed())
+        return Taken(request, [Looked(RECIPE.views[0], frame=frame)], 0.0, exposed_ns, self.noticed)
 
 
 class Judge:
@@ -50,14 +51,18 @@ class Judge:
 class Rig:
     def __init__(self, exposed_after_ms: float) -> None:
         self.clock = SystemClock()
-        self.posted: queue.Queue[object] = queue.Queue(10)
+        self.posted: queue.Queue[object] = queue.Queue(30)
         self.judge = Judge()
-        eye, post = SlowEye(exposed_after_ms), self.posted.put
-        self.thread = EyeThread(eye, {}, lambda t: self.lanes.take(t), post, 4, self.clock)  # type: ignore[arg-type]
+        self.eye, post = SlowEye(exposed_after_ms), self.post
+        self.thread = EyeThread(self.eye, {}, lambda t: self.lanes.take(t), post, 8, self.clock)  # type: ignore[arg-type]
         self.passing = Passing()
         next_ns = self.passing.next_trigger_ns
         self.lanes = Lanes(self.judge, [None], next_ns, post, 8, self.clock)  # type: ignore[arg-type, list-item]
         self.now_ns = self.clock.monotonic_ns()
+
+    def post(self, message: object) -> bool:
+        self.posted.put(message)
+        return True
 
     def request(self, number: int, lead_ms: float = 0.0) -> LookAt:
         recipe = RECIPE.model_copy(update={"frame_lead_ms": lead_ms})
@@ -236,3 +241,21 @@ def test_part_whose_time_is_over_is_not_judged_but_its_frame_is_kept() -> None:
     assert isinstance(first, Sight) and first.seen.looks[0].missing is Reason.DEADLINE
     assert set(first.frames) == {RECIPE.views[0].name}
     assert rig.judge.judged == ["P0"]
+
+
+def test_takes_are_told_where_they_say_something_new() -> None:
+    """The loop is not woken for every part to hear that its camera works."""
+    rig = Rig(exposed_after_ms=10)
+    rig.eye.noticed = Noticed(cleared=("camera_lost",))
+    for number in range(8):
+        rig.thread.look(rig.request(number))
+    rig.thread.start()
+    rig.lanes.start()
+    seen = []
+    while sum(isinstance(one, Sight) for one in seen) < 8:
+        seen.append(rig.posted.get(timeout=10))
+    rig.thread.close()
+    rig.lanes.close()
+    told = [one for one in seen if one == rig.eye.noticed]
+    assert 1 <= len(told) < 8
+    assert seen.index(told[0]) < next(n for n, one in enumerate(seen) if isinstance(one, Sight))
