@@ -19,7 +19,7 @@ from edge.core.errors import CameraError, CameraLost, CameraTimeout
 from edge.core.recipe import Roi
 
 __all__ = ["plug"]
-FRAMES = 10_000 if LONG else 300
+FRAMES = 10_000 if LONG else 100
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -20,7 +20,7 @@ NOT_DURABLE = "records cannot be written to the disk"
 
 
 def sick(clock_s: float = 0.0, sync_ms: int = 0, disk: int = 0) -> Hand:
-    return lambda rig: rig.box.becomes(clock_s, sync_ms, disk)
+    return lambda rig: rig.box.becomes(clock_s=clock_s, sync_ms=sync_ms, disk=disk)
 
 
 def boot_in_1970(rig: Rig) -> None:

@@ -18,7 +18,7 @@ KILL, STOP, CONT = signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT
 HANG, HANG_MAIN = signal.SIGUSR1, signal.SIGUSR2  # hangable.py
 NO_MODEL = "the model does not answer"
 GONE = "the gate vanished from the broker"
-KILLS = 20 if LONG else 6
+KILLS = 20 if LONG else 4
 
 
 def hit(job: str, number: signal.Signals) -> Hand:

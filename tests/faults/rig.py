@@ -14,10 +14,10 @@ from pathlib import Path
 
 from faults.judge import Part, Row
 from faults.network import Network
-from faults.sick_box import SickBox
 from line import FRAMES, TestLine, station, wait_for
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
+from sick_box import SickBox
 
 from edge.core.errors import LinegateError
 from edge.core.messages import StateWord
@@ -98,6 +98,7 @@ class Rig:
         self._mad.disconnect()
         self._mad.loop_stop()
         self.box.becomes()
+        self.box.close()
 
     # ---- parts ----
 

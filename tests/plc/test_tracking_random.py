@@ -95,6 +95,16 @@ class BeltMachine(RuleBasedStateMachine):
     def newest_part_passes(self) -> None:
         self._tell([*self.entered][-1], Verdict.PASS)
 
+    @precondition(lambda self: self.entered)
+    @rule(left_mm=st.integers(1, WINDOW))
+    def newest_part_passes_too_late(self, left_mm: int) -> None:
+        """It is already at the diverter."""
+        key = [*self.entered][-1]
+        thing = next(thing for thing in self.things if key in thing.keys)
+        while thing.at_mm < DIVERTER - left_mm:
+            self._move(min(10, DIVERTER - left_mm - thing.at_mm))
+        self._tell(key, Verdict.PASS)
+
     @rule()
     def stranger_is_told(self) -> None:
         self._do(Told(("stranger", 1), Verdict.PASS))

@@ -7,10 +7,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+
+from sick_box import SickBox
 
 from edge import jobs
 from edge.config import load_station
@@ -24,7 +26,6 @@ from soak.books import Evidence
 from soak.plan import Plan, Spell
 from soak.plc import plc_process
 from soak.rejudge import records_of, rejudge
-from soak.stall import StallingDisk
 from soak.usage import Sampler
 
 NAMES = tuple(job.name for job in jobs.JOBS)
@@ -45,15 +46,15 @@ def soak(plan: Plan, folder: Path, sample_s: float) -> Evidence:
     with ExitStack() as stack:
         broker = stack.enter_context(Broker())
         station = _station(folder, plan.seed, broker.port)
-        disk = stack.enter_context(StallingDisk(folder))
-        supervisor = stack.enter_context(_running(station, disk))
+        box = stack.enter_context(closing(SickBox(folder, station.config.state_dir)))
+        supervisor = stack.enter_context(_running(station, box))
         plc = stack.enter_context(plc_process(station.config_path, plan))
         plc.wait_ready()
         demo.take_reference(station)
         sampler = Sampler(supervisor, NAMES, sample_s)
         stack.callback(sampler.close)
         sampler.start()
-        with _stress(plan.seconds), _trouble(plan, supervisor, disk):
+        with _stress(plan.seconds), _trouble(plan, supervisor, box):
             plc.begin()
             outcome = plc.wait_end(plan.seconds)
         sampler.close()
@@ -81,12 +82,12 @@ def _station(folder: Path, seed: int, broker_port: int) -> DemoStation:
 
 
 @contextmanager
-def _running(station: DemoStation, disk: StallingDisk) -> Iterator[Supervisor]:
-    """The four jobs on the stalling disk, and the trainer's ingest on another machine's."""
+def _running(station: DemoStation, box: SickBox) -> Iterator[Supervisor]:
+    """The four jobs on the box whose disk stalls, and the trainer's ingest on another machine's."""
     logs = station.folder / "logs"
     logs.mkdir()
     tasks = [
-        replace(task, command=disk.command(task.command))
+        replace(task, command=box.around(task.command))
         for task in jobs.tasks(station.config, station.config_path)
     ]
     supervisor = Supervisor([*tasks, demo.ingest(station)], logs)
@@ -117,11 +118,11 @@ def _stress(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _trouble(plan: Plan, supervisor: Supervisor, disk: StallingDisk) -> Iterator[None]:
+def _trouble(plan: Plan, supervisor: Supervisor, box: SickBox) -> Iterator[None]:
     over = threading.Event()
     makers = [
         (plan.predictor, lambda spell: _stop_predictor(supervisor, spell.lasts_s, over)),
-        (plan.disk, lambda spell: disk.stall(spell.lasts_s)),
+        (plan.disk, lambda spell: box.becomes(stall_s=spell.lasts_s)),
     ]
     began_s = time.monotonic()
     threads = [
@@ -136,7 +137,7 @@ def _trouble(plan: Plan, supervisor: Supervisor, disk: StallingDisk) -> Iterator
         over.set()
         for thread in threads:
             thread.join(10)
-        disk.stall(0.0)
+        box.becomes()
 
 
 def _follow(

@@ -15,6 +15,7 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.config import StationConfig
+from edge.core.clock import Clock
 from edge.core.messages import Verdict
 from edge.core.records import EventRecord, ImageEvent
 from edge.plc.broker import Broker, find_mosquitto
@@ -26,6 +27,7 @@ from edge.sync.job import run_sync
 from trainer.ingest.catalog import Catalog
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
+REAL_TIME = SystemClock()
 
 
 def make_station(folder: Path, port: int, device: str = "box1") -> StationConfig:
@@ -93,10 +95,10 @@ class Box:
         return found
 
     @contextmanager
-    def syncing(self):
+    def syncing(self, clock: Clock = REAL_TIME):
         """The job, in a thread of its own."""
         stop = threading.Event()
-        thread = threading.Thread(target=run_sync, args=(self.config, SystemClock(), stop))
+        thread = threading.Thread(target=run_sync, args=(self.config, clock, stop))
         thread.start()
         try:
             yield

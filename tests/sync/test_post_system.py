@@ -25,6 +25,13 @@ RECORDS = 10_000
 IMAGES = 20
 
 
+class HurriedClock(SystemClock):
+    """Who gives up an answer after half a minute does so after six seconds."""
+
+    def monotonic_ns(self) -> int:
+        return 5 * super().monotonic_ns()
+
+
 def all_delivered(box):
     """The box knows that the trainer has everything."""
     reader = DeliveredReader(box.config.sync_path)
@@ -48,18 +55,20 @@ def test_ten_thousand_records_survive_five_broker_and_two_trainer_kills(
     trainer.start()
     kills = [broker.restart, broker.restart, trainer.kill, broker.restart, trainer.kill]
     kills += [broker.restart, broker.restart]
-    parts = 2 * len(kills)
-    with box.syncing():
+    parts, caught = 2 * len(kills), 0
+    with box.syncing(HurriedClock()):
         for part in range(parts):
             box.write(RECORDS // parts, images=IMAGES // parts + 1, pixels=600, seed=part)
-            time.sleep(0.5)  # mid-way through this part's records and images
+            time.sleep(0.1)  # mid-way through this part's records and images
             if part % 2:
                 kill = kills[part // 2]
+                caught += not all_delivered(box)
                 kill()
                 if kill == trainer.kill:
                     trainer.start()
         box.write(RECORDS - parts * (RECORDS // parts), seed=parts)
         assert until(lambda: all_delivered(box), 90)
+    assert caught > 0, "the post was never at work when something was killed"
     summary = json.loads(trainer.stop().splitlines()[-1])
     assert summary["records"] == RECORDS
     assert summary["images"] == len(box.kept)
@@ -85,7 +94,7 @@ def test_trainer_that_starts_late_gets_everything_in_order_of_need(box, trainer,
 def test_trainer_that_lost_everything_is_served_again(box, trainer, until):
     trainer.start()
     box.write(500, images=2)
-    with box.syncing():
+    with box.syncing(HurriedClock()):
         assert until(lambda: all_delivered(box), 30)
         trainer.kill()
         shutil.rmtree(trainer.home / "ingest")

@@ -15,7 +15,7 @@ def demo(*options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_demo_keeps_every_promise_and_says_so() -> None:
-    done = demo("--seconds", "15", "--json")
+    done = demo("--seconds", "10", "--json")
     result = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 0, done.stderr
     assert result["parts"] == result["accepted"] >= 30

@@ -9,7 +9,7 @@ from edge.store.reader import LedgerReader
 
 pytestmark = pytest.mark.system
 
-FLOOD, AFTERWARDS = 240, 20
+FLOOD, AFTERWARDS = 240, 10
 SLOW = 12  # matrix products: about 60 ms for a part
 
 

@@ -1,7 +1,8 @@
 /* A box with a sick disk and a wrong clock, for one process: loaded before libc (LD_PRELOAD), it
  * answers in libc's place as the control file says (sick_box.py writes it).
  *
- * The wall clock jumps, the monotonic one never does. The disk's faults hold below one folder. */
+ * The wall clock jumps, the monotonic one never does. The disk is slow for all files, and fails
+ * those below one folder. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -20,9 +21,10 @@
 #include <unistd.h>
 
 struct control {
-    int64_t clock_ns;  /* added to the wall clock */
-    int32_t sync_ms;   /* every fsync takes so much longer */
-    int32_t disk;      /* 0, ENOSPC or EROFS */
+    int64_t clock_ns; /* added to the wall clock */
+    int64_t still_ns; /* no fsync returns before this moment of CLOCK_MONOTONIC */
+    int32_t sync_ms;  /* every fsync takes so much longer */
+    int32_t disk;     /* 0, ENOSPC or EROFS */
 };
 
 static volatile struct control *control;
@@ -68,11 +70,12 @@ __attribute__((constructor)) static void begin(void) {
     below = getenv("SICK_BOX_BELOW");
     int fd = path && below ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
-        return;
+        abort(); /* a box that is never sick must not look like one that bears it */
     void *map = mmap(NULL, sizeof *control, PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
-    if (map != MAP_FAILED)
-        control = map;
+    if (map == MAP_FAILED)
+        abort();
+    control = map;
 }
 
 /* ---- the wall clock ---- */
@@ -141,9 +144,21 @@ int ftruncate64(int fd, off64_t size) {
     return refused(sick(fd) == EROFS ? EROFS : 0) ? -1 : REAL(ftruncate64)(fd, size);
 }
 
+static void wait_for_the_disk(void) {
+    struct timespec until;
+    REAL(clock_gettime)(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_sec * 1000000000LL + until.tv_nsec + control->sync_ms * 1000000LL;
+    if (ns < control->still_ns)
+        ns = control->still_ns;
+    until.tv_sec = ns / 1000000000LL;
+    until.tv_nsec = ns % 1000000000LL;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
+    }
+}
+
 static int synced(int fd, int (*libcs)(int)) {
-    if (control && control->sync_ms)
-        usleep(control->sync_ms * 1000);
+    if (control)
+        wait_for_the_disk();
     return refused(sick(fd)) ? -1 : libcs(fd);
 }
 
