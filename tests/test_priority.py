@@ -1,34 +1,44 @@
 """The gate's threads stand before all others, where the box allows it."""
 
+import ast
 import os
 import subprocess
 import sys
 
 import pytest
 
+from edge.priority import BEHIND, FIRST
+
 THREADS = """
 import os, sys, threading
 from edge import log
-from edge.priority import go_first
+from edge.priority import go_first, stand_back
 log.setup("gate", "")
 if sys.argv[1:]:
     os.setuid(int(sys.argv[1]))
 go_first()
-seen = [os.sched_getscheduler(0)]
-thread = threading.Thread(target=lambda: seen.append(os.sched_getscheduler(0)))
-thread.start()
-thread.join()
-print(*seen)
+def look():
+    seen.append((os.sched_getscheduler(0), os.sched_getparam(0).sched_priority, os.nice(0)))
+def thread(*does):
+    one = threading.Thread(target=lambda: [do() for do in does])
+    one.start()
+    one.join()
+seen = []
+look()
+thread(look)
+thread(stand_back, look)
+print(seen)
 """
 NOBODY = "65534"
 
 
-def schedulers(*arguments: str) -> tuple[list[int], str]:
-    """Of the main thread and of one that is started later; and what was logged."""
+def threads(*arguments: str) -> tuple[list[tuple[int, int, int]], str]:
+    """Scheduler, real-time priority and niceness of the main thread, of one that is started later,
+    and of one that stands back; and what was logged."""
     done = subprocess.run(
         [sys.executable, "-c", THREADS, *arguments], capture_output=True, text=True, timeout=60
     )
-    return [int(word) for word in done.stdout.split()], done.stderr
+    return ast.literal_eval(done.stdout), done.stderr
 
 
 def may_go_first() -> bool:
@@ -40,14 +50,14 @@ def may_go_first() -> bool:
 def test_all_threads_of_the_job_go_first() -> None:
     if not may_go_first():
         pytest.skip("this kernel or user allows no real-time priority")
-    seen, said = schedulers()
-    assert seen == [os.SCHED_RR] * 2
+    seen, said = threads()
+    assert seen == [(os.SCHED_RR, FIRST, 0)] * 2 + [(os.SCHED_RR, BEHIND, 0)]
     assert "no real-time priority" not in said
 
 
 def test_job_works_on_where_it_is_not_allowed_and_says_so() -> None:
     if os.getuid() != 0 and may_go_first():
         pytest.skip("this user may have real-time priority, and cannot become another")
-    seen, said = schedulers(*([NOBODY] if os.getuid() == 0 else []))
-    assert seen == [os.SCHED_OTHER] * 2
+    seen, said = threads(*([NOBODY] if os.getuid() == 0 else []))
+    assert seen == [(os.SCHED_OTHER, 0, 0)] * 2 + [(os.SCHED_OTHER, 0, 10)]
     assert "no real-time priority" in said and "ulimit -r 10" in said
