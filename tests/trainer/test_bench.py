@@ -44,6 +44,12 @@ def test_every_learner_is_measured_on_every_set_with_every_seed() -> None:
         assert folds == [("supervised", 0), ("good-only", 0)]
 
 
+def test_without_folds_every_cell_trains_once() -> None:
+    table = cells.table(cells.SETS, ["ours"], range(1), crossval=False)
+    assert len(table) == len(cells.table(cells.SETS, ["ours"], range(1)))
+    assert [cell for cell in table if cell.folds] == []
+
+
 def test_command_line_says_what_the_cell_says() -> None:
     words = Cell("elpv", "supervised", "net", 2, defects=5, folds=5).train_words("net.onnx")
     line = " ".join(words)

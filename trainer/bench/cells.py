@@ -54,16 +54,18 @@ class Cell:
         return words
 
 
-def table(sets: Iterable[str], backbones: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
+def table(
+    sets: Iterable[str], backbones: Sequence[str], seeds: Sequence[int], crossval: bool = True
+) -> list[Cell]:
     """The large table: each learner on each set; what is drawn or trained by chance, by each
-    seed; cross-validation once."""
+    seed; cross-validation once, or not at all."""
 
     cells = []
     for data in sets:
         for backbone in backbones:
             for seed in seeds:
                 all_of = partial(Cell, data, backbone=backbone, seed=seed)
-                folds = 5 if seed == seeds[0] else None
+                folds = 5 if crossval and seed == seeds[0] else None
                 cells.append(all_of("supervised", folds=folds))
                 if data != "screws":  # is a part there, or not: a matter of examples
                     cells.append(all_of("good-only", folds=folds))

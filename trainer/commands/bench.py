@@ -38,6 +38,7 @@ _shared_option = click.option(
 @click.option("--backbone", "backbones", multiple=True, default=[shipped.OURS], show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--learner", "learners", multiple=True, help="Only these.  [default: all]")
+@click.option("--folds/--no-folds", default=True, help="Cross-validate the first seed's.")
 @click.option("--curves", is_flag=True, help="Also from 5, 10, 20 and 50 defects, as a picture.")
 @json_option
 def learners(
@@ -47,6 +48,7 @@ def learners(
     backbones: tuple[str, ...],
     seeds: int,
     learners: tuple[str, ...],
+    folds: bool,
     curves: bool,
     as_json: bool,
 ) -> None:
@@ -60,7 +62,7 @@ def learners(
       linegate-trainer bench learners --to build/bench --set light_guide --seeds 1
     """
     chosen, drawn = sets or tuple(cells.SETS), range(seeds)
-    planned = cells.table(chosen, backbones, drawn)
+    planned = cells.table(chosen, backbones, drawn, folds)
     if curves:
         there = {name: cells.defects(_text(shared, name, "split.csv")) for name in chosen}
         planned += cells.curves(there, backbones, drawn)
