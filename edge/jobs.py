@@ -20,7 +20,6 @@ from edge.core.errors import LinegateError
 from edge.core.orders import StatusOrder
 from edge.garbage import spare_what_lasts
 from edge.lock import job_lock
-from edge.priority import go_first
 from edge.supervisor import Task, own_command
 
 ALIVE_TIMEOUT_S = 0.5
@@ -62,7 +61,6 @@ def predict_alive(config: StationConfig) -> bool:
 def run_gate(config: StationConfig) -> None:
     from edge.build import gate
 
-    go_first()
     with gate(config, SystemClock()) as loop:
         on_signal(loop.stop)
         spare_what_lasts()

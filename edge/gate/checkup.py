@@ -18,7 +18,6 @@ from edge.core.quality import grey
 from edge.core.recipe import Recipe
 from edge.core.records import EventRecord
 from edge.gate.sight import Noticed, Sight
-from edge.priority import stand_back
 from edge.store.writer import OnDone, Outcome
 from edge.store.writes import AddEvent, SetMeta, Write
 from edge.watch.camera_health import CameraHealth, Remember
@@ -109,7 +108,6 @@ class Checkup:
         return True
 
     def _run(self) -> None:
-        stand_back()
         going = True
         while going:
             try:

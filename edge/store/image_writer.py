@@ -3,6 +3,8 @@
 Never in the way of a verdict: `offer` only queues. Overload costs passes first.
 """
 
+import contextlib
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,7 +19,6 @@ from edge.core.errors import LinegateError, NotDurable
 from edge.core.messages import Verdict
 from edge.core.preprocess import Image
 from edge.core.records import EventRecord, ImageEvent
-from edge.priority import stand_back
 from edge.store.images import ImageStore
 from edge.store.reader import LedgerReader
 from edge.store.retention import Mode, Retention
@@ -30,6 +31,7 @@ _MAX_WAITING_BYTES = 128 * 1024 * 1024
 _PASSES_SHARE = 0.5  # of the queue: the rest is for reworks and reviews
 _RETENTION_MS = 30_000  # between looks at a disk that needs no pruning
 _PATIENCE_S = 0.5
+_NICENESS = 10
 
 Submit = Callable[[Sequence[Write], OnDone], bool]
 
@@ -134,7 +136,7 @@ class ImageWriter:
         log.info("images swept", temps=swept.temps, orphans=swept.orphans)
 
     def _run(self) -> None:
-        stand_back()  # to write a picture takes longer than to judge it
+        _stand_back()
         self._guarded(self.sweep)
         while not self._closing or self._waiting:
             self._guarded(lambda: self.step(_PATIENCE_S))
@@ -212,6 +214,13 @@ class ImageWriter:
         self._retention_due_ns = self._clock.monotonic_ns() + ns(_RETENTION_MS)
         if self._retention.run().prune:
             self._retention_due_ns = 0
+
+
+def _stand_back() -> None:
+    """To write a picture takes longer than to judge it: on a busy box the parts come first. Only
+    this thread; Linux has a niceness for each."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _ignore(outcome: Outcome) -> None:

@@ -30,7 +30,6 @@ from soak.usage import Sampler
 
 NAMES = tuple(job.name for job in jobs.JOBS)
 IMAGES_MB = 500  # soon full: the pruning of images belongs to the run
-MARGIN_MS = 30  # where all cores are busy, broker and gate wait for one up to 20 ms on the way
 
 
 def lacking() -> str | None:
@@ -72,11 +71,10 @@ def soak(plan: Plan, folder: Path, sample_s: float) -> Evidence:
 
 
 def _station(folder: Path, seed: int, broker_port: int) -> DemoStation:
-    """The demo's, deciding alone, with little room for pictures, and set up for a busy box."""
+    """The demo's, deciding alone, with little room for pictures."""
     wanted = Wanted(broker_port, seed=seed, level=Level.FULL)
     station = lay_out(folder, shipped_models(), wanted)
     text = station.config_path.read_text()
-    text = text.replace("[gate]\n", f"[gate]\nanswer_margin_ms = {MARGIN_MS}\n")
     station.config_path.write_text(f"{text}\n[store]\nimages_mb = {IMAGES_MB}\n")
     return replace(station, config=load_station(station.config_path))
 
