@@ -156,7 +156,7 @@ class Ledger:
             return self._refuse(*part.key, Refusal.OVERLOAD)
         self._shelf.add(part)
         draft = record_of(part, failsafe(part, Reason.DEADLINE), self._config_sha256, now_ns)
-        return [ev.CommitOpening(part.inspection_id, OpenPart(draft)), look_of(part)]
+        return [look_of(part), ev.CommitOpening(part.inspection_id, OpenPart(draft))]
 
     def _has_room_for(self, part: Part, now_ns: int) -> bool:
         """Whether it can be judged in time, and so can all that are on their way."""

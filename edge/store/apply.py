@@ -226,15 +226,12 @@ def _prune_images(db: Database, write: PruneImages) -> None:
 
 
 def _append(db: Database, kind: Kind, inspection_id: str | None, at: datetime, body: str) -> None:
-    """The next record; its seq is its identity, forever."""
-    row = {
-        "kind": kind,
-        "inspection_id": inspection_id,
-        "at": stamp(at),
-        "body": body,
-        "sha256": body_sha256(body),
-    }
-    db.table("records").insert(row)
+    """The next record; its seq is its identity, forever. sqlite-utils' insert would ask for the
+    table's columns first, each time."""
+    db.execute(
+        "insert into records (kind, inspection_id, at, body, sha256) values (?, ?, ?, ?, ?)",
+        [kind, inspection_id, stamp(at), body, body_sha256(body)],
+    )
 
 
 def _exists(db: Database, sql: str, *values: str) -> bool:

@@ -49,7 +49,7 @@ def review(bench: Bench, inspection_id: str, verdict: Verdict) -> list[ev.Effect
 
 
 def test_trigger_opens_the_part_as_rework_and_looks_at_once(bench: Bench) -> None:
-    opening, look = bench.trigger()
+    look, opening = bench.trigger()
     assert isinstance(opening, ev.CommitOpening) and isinstance(look, ev.LookAt)
     assert isinstance(opening.write, OpenPart)
     assert opening.write.draft.verdict is Verdict.REWORK
