@@ -68,7 +68,7 @@ def test_good_part_passes_only_after_its_record_is_durable(bench: Bench) -> None
 
 
 def test_part_seen_before_it_is_opened_waits_for_the_opening(bench: Bench) -> None:
-    look = bench.trigger()[1]
+    look = bench.trigger()[0]
     assert isinstance(look, ev.LookAt)
     assert commits(bench.see(look.inspection_id)) == []
     assert len(commits(bench.tell(ev.Opened(look.inspection_id)))) == 1
