@@ -17,8 +17,9 @@ def test_every_part_comes_by_every_point(tmp_path: Path) -> None:
     passed = timeline.run(tmp_path, 2.0, 10.0)
     assert len(passed) == 20
     for part in passed.values():
-        assert all(part[at.SENT] <= part[point] <= part[at.ARRIVED] for point in at.WAY)
-        assert part[at.FRAMES] < part[at.ANSWERED] < part[at.CLOSED] < part[at.PUBLISHED]
+        assert all(part[at.SENT] <= part[point] for point in at.WAY)  # else: no such point
+        assert part[at.FRAMES] < part[at.ANSWERED] < part[at.CLOSED] < part[at.PUBLISHES]
+        assert part[at.PUBLISHES] < part[at.ARRIVED]  # perhaps before paho is done with it
         assert part[at.OPENING] < part[at.OPENED] < part[at.CLOSED]
 
 
