@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from bench.timeline import __main__ as timeline
 from bench.timeline import points as at
+from click.testing import CliRunner
 
 from edge.plc.broker import find_mosquitto
 
@@ -33,3 +34,17 @@ def test_table_names_each_step_once_and_counts_what_is_left_out() -> None:
     assert rows[2].split()[-3:] == ["1.000", "1.000", "1.000"]
     assert rows[-2].split()[-1] == "20.000"
     assert rows[-1].split()[-2:] == ["2.500", "2.500"]
+
+
+def test_table_of_no_whole_part_says_so() -> None:
+    (said,) = timeline.table([{at.SENT: 0}])
+    assert "none of 1 parts" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["--seconds", "2", "--rate", "5"], "too few"), (["--rate", "0"], "range")],
+)
+def test_load_that_shows_nothing_is_refused(options: list[str], said: str) -> None:
+    result = CliRunner().invoke(timeline.main, options)
+    assert result.exit_code == 2 and said in result.output

@@ -24,7 +24,7 @@ from edge.bench.station import PLAIN, lay_out
 from edge.clock import SystemClock
 from edge.core.topics import LineTopics
 from edge.demo.station import shipped_models
-from edge.plc.broker import Broker
+from edge.plc.broker import Broker, find_mosquitto
 from edge.plc.virtual import VirtualPlc
 from edge.predict.bundle import read_bundle
 from edge.supervisor import Supervisor, Task
@@ -36,9 +36,21 @@ Passed = dict[str, dict[str, int]]  # by part and point: monotonic time
 
 @click.command()
 @click.option("--seconds", default=30.0, show_default=True, type=click.FloatRange(2))
-@click.option("--rate", default=20.0, show_default=True, help="Parts per second.")
+@click.option(
+    "--rate",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(1, 150),
+    help="Parts per second.",
+)
 def main(seconds: float, rate: float) -> None:
-    """Let nothing else run beside it."""
+    """Let nothing else run beside it. The first parts warm up, and are not shown."""
+    if seconds * rate < 2 * WARM_UP:
+        raise click.UsageError(
+            f"{seconds * rate:.0f} parts are too few: at least {2 * WARM_UP}, so a longer --seconds"
+        )
+    if find_mosquitto() is None:
+        raise click.ClickException("mosquitto is not installed: apt install mosquitto")
     log.setup("timeline", "", quiet=True)
     with tempfile.TemporaryDirectory(prefix="lgtime-") as name:
         passed = run(Path(name), seconds, rate)
@@ -92,6 +104,8 @@ def together(noted: list[tuple[str, str, int]], desk: line.Desk) -> Passed:
 def table(parts: list[dict[str, int]]) -> list[str]:
     """A line for each step; only parts that came by every point, and how many did not."""
     whole = [part for part in parts if all(point in part for point in at.WAY)]
+    if not whole:
+        return [f"none of {len(parts)} parts came by every point: is the machine this busy?"]
     times_ms = np.array([[part[point] for point in at.WAY] for part in whole], float) / 1e6
     steps = np.diff(times_ms, axis=1)
     rows = [f"{len(whole)} of {len(parts)} parts; ms", f"{'':50} {'p50':>7} {'p99':>7} {'at':>7}"]
